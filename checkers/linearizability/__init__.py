@@ -1,0 +1,215 @@
+"""Linearizability: is there one order of all operations that explains every answer?
+
+    0   ──[ write 1 ]───────────────[ read -> 1 ]──        legal:   write 2, write 1, read 1
+    1   ───────[ write 2 ]─────────────────────────
+
+The order must keep real time: what ended before another began comes first. An operation whose
+answer never came may take effect at any later time, or never.
+
+>>> from checkers.notation import parse
+>>> Linearizability(model="register").check(parse("0w1 1w2 0. 1. 0r=1")).outcome
+'pass'
+>>> verdict = Linearizability(model="register").check(parse("0w1. 1w2 0r=1 1. 0r=1"))
+>>> print(verdict.reason)
+Not linearizable: process 0 read 1 at 0.004 s, which no order of the 4 operations up to then
+explains; the register could only hold 2.
+>>> verdict.witness["rows"], verdict.witness["possible_states"]
+([0, 1, 2, 3, 4, 5, 6, 7], [2])
+
+The rooms: `encoding` turns a history into a `problem` in numbers, an `engine` decides it
+(`native`, the C kernel, or `reference`, plain Python), `explain` tells why not.
+
+Limits: every key is an object of its own, so a promise across keys is not checked. The question is
+NP-complete; a check that takes more than its budget of configurations answers `unknown`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, get_args
+
+import numpy as np
+
+from checkers.linearizability.encoding import FailedCas, encode
+from checkers.linearizability.engine import (
+    Abort,
+    Engine,
+    EngineName,
+    Limits,
+    Outcome,
+    find_engine,
+    interruptible,
+)
+from checkers.linearizability.explain import Explanation, explain, show
+from checkers.linearizability.models import MODELS, OPEN, find_model
+from checkers.linearizability.problem import Problem
+from harness.errors import UsageError, unknown_name
+from harness.history import History
+from harness.verdict import Checker, Verdict
+
+__all__ = ["MODELS", "Linearizability"]
+
+#: Problems up to this size get a first, short search in the caller's thread: starting another
+#: thread takes longer than most checks.
+_SMALL_OPERATIONS = 20_000
+_SHORT_CONFIGURATIONS = 20_000
+_SMALLEST_MEMORY_BYTES = 1 << 20
+_NEVER_ABORT: Final[Abort] = np.zeros(1, dtype=np.int32)
+_NEVER_ABORT.flags.writeable = False
+
+
+class Linearizability(Checker):
+    """Checks that each key of a history is linearizable.
+
+    - `model`: "register", "cas-register", "kv-append" or "mutex"; see `models`.
+    - `initial`: what every key starts as; None means nil, "" for texts, "free" for a mutex.
+    - `engine`: "native" or "reference"; None takes the native one if it was built.
+    - `budget`: configurations that may be explored, over all keys; None means 20,000,000
+      (native: some five seconds) or 300,000 (reference: about as long). More ends in `unknown`.
+    - `memory_bytes`: what the native kernel may hold at once; more ends in `unknown`.
+    - `deadline_s`: seconds after which to give up with `unknown`. None, the default, keeps the
+      verdict independent of the machine's speed.
+    - `failed_cas`: what a failed compare-and-set says; see `encoding.FailedCas`. By default, one
+      that gives no error has seen another value than it compared with.
+
+    Raises UsageError on an unknown model or engine or a senseless bound, and from `check` if the
+    history has operations that the model does not know.
+    """
+
+    name = "linearizability"
+
+    def __init__(
+        self,
+        model: str = "cas-register",
+        *,
+        initial: Any = None,
+        engine: EngineName | None = None,
+        budget: int | None = None,
+        memory_bytes: int = 1 << 30,
+        deadline_s: float | None = None,
+        failed_cas: FailedCas = "mismatch-unless-error",
+    ) -> None:
+        _refuse_nonsense(engine, budget, memory_bytes, failed_cas)
+        self.model = find_model(model)
+        self.initial = initial
+        self.engine = engine
+        self.budget = budget
+        self.memory_bytes = memory_bytes
+        self.deadline_s = deadline_s
+        self.failed_cas: FailedCas = failed_cas
+
+    def check(self, history: History) -> Verdict:
+        engine = find_engine(self.engine)
+        problem = encode(history, self.model, initial=self.initial, failed_cas=self.failed_cas)
+        limits = Limits(
+            configurations=self.budget or engine.default_configurations,
+            memory_bytes=self.memory_bytes,
+        )
+        outcome = decide(problem, engine, limits, deadline_s=self.deadline_s)
+        details = {
+            "model": self.model.name,
+            "engine": engine.name,
+            "operations": len(problem),
+            "keys": len(problem.key_ids),
+            "open_operations": int((problem.operations["outcome"] == OPEN).sum()),
+            "configurations": outcome.configurations,
+            "budget": limits.configurations,
+            "memory_bytes": outcome.memory_bytes,
+        }
+        if outcome.answer == "illegal":
+            told = self._explained(history, problem, outcome, engine, limits)
+            return Verdict(
+                checker=self.name,
+                outcome="fail",
+                reason=told.sentence,
+                witness=told.witness(history),
+                details={**details, "prefix_operations": len(told.prefix)},
+            )
+        legal = outcome.answer == "legal"
+        return Verdict(
+            checker=self.name,
+            outcome="pass" if legal else "unknown",
+            reason=_legal(problem) if legal else self._unknown(history, problem, outcome, limits),
+            could_not_detect=_could_not_detect(problem),
+            details=details,
+        )
+
+    def _explained(
+        self, history: History, problem: Problem, outcome: Outcome, engine: Engine, limits: Limits
+    ) -> Explanation:
+        def work(abort: Abort) -> Explanation:
+            return explain(history, self.model, problem, outcome, engine, limits, abort)
+
+        return interruptible(work, deadline_s=self.deadline_s)
+
+    def _unknown(self, history: History, problem: Problem, outcome: Outcome, limits: Limits) -> str:
+        which = "The history"
+        if outcome.key >= 0 and len(problem.key_ids) > 1:
+            which = f"Key {show(history.keys[int(problem.key_ids[outcome.key])])}"
+        count = int((problem.operations["key"] == max(outcome.key, 0)).sum())
+        ran_out = {
+            "budget": f"the budget of {limits.configurations:,} configurations was used up "
+            "(option `budget`)",
+            "memory": f"the search needed more than {limits.memory_bytes:,} bytes "
+            "(option `memory_bytes`)",
+            "stopped": f"the deadline of {self.deadline_s} s came (option `deadline_s`)",
+        }[outcome.reason]
+        return (
+            f"Undecided: {which}, {count:,} operations, has no answer after "
+            f"{outcome.configurations:,} configurations, because {ran_out}. Allow more, or make "
+            "the question easier: more keys with fewer operations each, fewer clients at once, "
+            "shorter runs, or written values that are all different."
+        )
+
+
+def decide(
+    problem: Problem, engine: Engine, limits: Limits, *, deadline_s: float | None = None
+) -> Outcome:
+    """The engine's answer; Ctrl-C and the deadline work meanwhile."""
+    if len(problem) <= _SMALL_OPERATIONS:
+        short = Limits(
+            configurations=min(limits.configurations, _SHORT_CONFIGURATIONS),
+            memory_bytes=limits.memory_bytes,
+            rules=limits.rules,
+        )
+        outcome = engine.check(problem, short, _NEVER_ABORT)
+        if outcome.reason != "budget" or short == limits:
+            return outcome
+    return interruptible(lambda abort: engine.check(problem, limits, abort), deadline_s=deadline_s)
+
+
+def _refuse_nonsense(
+    engine: str | None, budget: int | None, memory_bytes: int, failed_cas: str
+) -> None:
+    if engine not in (None, "native", "reference"):
+        raise unknown_name("engine", str(engine), ("native", "reference"))
+    if failed_cas not in get_args(FailedCas):
+        raise unknown_name("meaning of a failed cas", failed_cas, get_args(FailedCas))
+    if budget is not None and not 0 < budget < 1 << 60:
+        raise UsageError(f"A budget of {budget} configurations: it must be 1 or more.")
+    if memory_bytes < _SMALLEST_MEMORY_BYTES:
+        raise UsageError(
+            f"memory_bytes={memory_bytes} is too little to begin with; give at least "
+            f"{_SMALLEST_MEMORY_BYTES}."
+        )
+
+
+def _legal(problem: Problem) -> str:
+    keys = len(problem.key_ids)
+    of = f" on {keys:,} keys" if keys > 1 else ""
+    return f"Linearizable: some order explains all {len(problem):,} operations{of}."
+
+
+def _could_not_detect(problem: Problem) -> tuple[str, ...]:
+    """What a pass leaves open, most important first."""
+    blind = []
+    open_count = int((problem.operations["outcome"] == OPEN).sum())
+    if open_count:
+        blind.append(
+            f"{open_count:,} operations have no known outcome; each may explain an answer that is "
+            "wrong, so the check is weaker the more there are"
+        )
+    if len(problem.key_ids) > 1:
+        blind.append("each key was checked on its own: no promise across keys")
+    blind.append("operations that failed are taken not to have happened")
+    blind.append("only answers that clients saw count, not what replicas hold")
+    return tuple(blind)

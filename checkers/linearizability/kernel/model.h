@@ -1,0 +1,139 @@
+/* Models: what a state is and what an operation does to it.
+
+   A state is three words that are copied by value, so a search can undo by assignment.
+
+   Register: `x` is the value's number; the rest is 0.
+   Text: a string stands for its polynomial hashes `x` and `y` modulo 2^61 - 1 to two bases, and
+   its length. An append costs two multiplications however long the text is. Two different texts of
+   one length have equal hashes with a probability below (length / 2^61)^2, far below that of a
+   memory error; nothing here defends against texts that were chosen to collide. */
+#ifndef LIN_MODEL_H
+#define LIN_MODEL_H
+
+#include "lin.h"
+#include "memory.h"
+
+#define PRIME61 (((uint64_t)1 << 61) - 1)
+#define BASE_X ((uint64_t)0x0f3a95c1d27b4e68)
+#define BASE_Y ((uint64_t)0x1b64e02d98c7f153)
+#define NEVER INT32_MAX
+
+typedef struct {
+    uint64_t x, y;
+    int64_t length;
+} state;
+
+typedef struct {
+    uint64_t x, y, power_x, power_y; /* hashes, and the bases to the power of `length` */
+    int64_t length;
+    int64_t prefixes; /* where the hashes of its prefixes 0 .. length begin, or -1 */
+} text_value;
+
+typedef struct {
+    int32_t a, b;
+    int32_t call, ret; /* positions among the key's events; ret is NEVER when open */
+    int32_t twin;      /* operations with one number do the same */
+    uint8_t function, outcome;
+} operation;
+
+/* A bijection that scatters its argument (the finalizer of splitmix64, by Vigna, public domain). */
+static inline uint64_t scatter(uint64_t x)
+{
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+static inline uint64_t add61(uint64_t a, uint64_t b)
+{
+    uint64_t sum = a + b;
+    return sum >= PRIME61 ? sum - PRIME61 : sum;
+}
+
+static inline uint64_t times61(uint64_t a, uint64_t b)
+{
+#ifdef __SIZEOF_INT128__
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)a * b;
+    return add61((uint64_t)(product & PRIME61), (uint64_t)(product >> 61));
+#else
+    /* a = ah 2^31 + al and so b; 2^62 = 2, and the middle part m 2^31 = (m >> 30) + (m low) 2^31 */
+    uint64_t ah = a >> 31, al = a & 0x7fffffff, bh = b >> 31, bl = b & 0x7fffffff;
+    uint64_t middle = ah * bl + al * bh;
+    uint64_t sum = 2 * ah * bh % PRIME61 + (middle >> 30);
+    sum = (sum + ((middle & 0x3fffffff) << 31)) % PRIME61;
+    return (sum + al * bl % PRIME61) % PRIME61;
+#endif
+}
+
+static void hash_text(text_value *v, const uint8_t *bytes, int64_t length, uint64_t *prefixes)
+{
+    *v = (text_value){0, 0, 1, 1, length, v->prefixes};
+    if (prefixes) prefixes[0] = 0;
+    for (int64_t i = 0; i < length; i++) {
+        uint64_t letter = (uint64_t)bytes[i] + 1;
+        v->x = add61(times61(v->x, BASE_X), letter);
+        v->y = add61(times61(v->y, BASE_Y), letter);
+        v->power_x = times61(v->power_x, BASE_X);
+        v->power_y = times61(v->power_y, BASE_Y);
+        if (prefixes) prefixes[i + 1] = v->x;
+    }
+}
+
+/* An operation is pure if it changes no state in which it is legal. */
+static inline bool is_pure(const operation *o)
+{
+    return o->function == LIN_READ || o->outcome == LIN_REJECTED;
+}
+
+/* Applies `o` to `*s`; false: not legal there, and `*s` is unchanged. An open compare-and-set is
+   only ever applied where it takes effect; where it does not it might as well be left out. */
+static inline bool step(const operation *o, const text_value *texts, state *s)
+{
+    if (!texts) {
+        uint64_t a = (uint64_t)o->a;
+        switch (o->function) {
+        case LIN_READ: return s->x == a;
+        case LIN_WRITE: s->x = a; return true;
+        default:
+            if (o->outcome == LIN_REJECTED) return s->x != a;
+            if (s->x != a) return false;
+            s->x = (uint64_t)o->b;
+            return true;
+        }
+    }
+    const text_value *v = &texts[o->a];
+    switch (o->function) {
+    case LIN_READ: return s->x == v->x && s->y == v->y && s->length == v->length;
+    case LIN_WRITE: *s = (state){v->x, v->y, v->length}; return true;
+    default:
+        s->x = add61(times61(s->x, v->power_x), v->x);
+        s->y = add61(times61(s->y, v->power_y), v->y);
+        s->length += v->length;
+        return true;
+    }
+}
+
+static inline bool same_state(const state *a, const state *b)
+{
+    return a->x == b->x && a->y == b->y && a->length == b->length;
+}
+
+/* Can appending turn the text `s` into `whole`? Exact answers "no"; a "yes" may be wrong. */
+static inline bool may_be_prefix(uint64_t x, int64_t length, const text_value *whole,
+                                 const uint64_t *prefixes)
+{
+    return length <= whole->length && prefixes[whole->prefixes + length] == x;
+}
+
+/* Can `part` be found in `whole`? Exact answers "no"; a "yes" may be wrong. */
+static bool may_contain(const text_value *whole, const text_value *part, const uint64_t *prefixes)
+{
+    const uint64_t *hash = prefixes + whole->prefixes;
+    for (int64_t i = 0; i + part->length <= whole->length; i++)
+        if (add61(times61(hash[i], part->power_x), part->x) == hash[i + part->length]) return true;
+    return false;
+}
+
+#endif

@@ -1,0 +1,148 @@
+/* Which operations are worth trying next, and which configurations lead nowhere.
+
+   The window of a configuration is what was called before the first return r: any order that
+   explains the history takes its next operation from the window, because r comes later and must
+   come after nothing that was called after r returned. */
+#ifndef LIN_PRUNE_H
+#define LIN_PRUNE_H
+
+#include "open.h"
+
+enum { LOOKAHEAD_RETURNS = 24 };
+
+/* Rule LIN_EAGER. A pure operation x that is possible now may come next without an alternative:
+   take any order that goes on from here and contains x; putting x first instead leaves every
+   state as it was, and breaks no order of real time, as everything between was callable with x.
+   (A write that happens to write the present value is not pure: later it would change something.)
+   One pass is enough, since nothing here changes the state. */
+static void take_pure(search *s)
+{
+    if (!(s->rules & LIN_EAGER)) return;
+    node *nodes = s->nodes;
+    for (int32_t p = nodes[0].next; !nodes[p].is_return;) {
+        int32_t number = nodes[p].operation;
+        const operation *o = &s->operations[number];
+        if (is_pure(o) && o->ret != s->target && step(o, s->texts, &s->state)) {
+            lift(s, number);
+            /* p's own link was kept: it leads on, unless to the return that has gone with it */
+            p = nodes[p].next == o->ret ? nodes[o->ret].next : nodes[p].next;
+        } else {
+            p = nodes[p].next;
+        }
+    }
+}
+
+/* The state that `o` needs to be possible, if it needs a certain one; else -1. */
+static inline int32_t needed_value(const operation *o)
+{
+    return o->function == LIN_WRITE || o->outcome == LIN_REJECTED ? -1 : o->a;
+}
+
+/* The state that `o` leaves behind, or -1 if it is pure. */
+static inline int32_t produced_value(const operation *o)
+{
+    if (is_pure(o)) return -1;
+    return o->function == LIN_WRITE ? o->a : o->b;
+}
+
+/* Rule LIN_BLOCKED, for a register. Everything that comes before the first return's operation r
+   comes from the window. If r needs a state that is not there, and nothing in the window and no
+   open operation leads to that state, then r is never possible. For a rejected compare-and-set the
+   state must change to anything else. */
+static bool is_blocked(const search *s, int32_t limit)
+{
+    if (s->texts || s->nodes[limit].operation < 0 || limit == s->target) return false;
+    const operation *r = &s->operations[s->nodes[limit].operation];
+    bool away = r->outcome == LIN_REJECTED;
+    int32_t wanted = away ? r->a : needed_value(r);
+    if (wanted < 0 || ((uint64_t)wanted == s->state.x) != away) return false;
+    if (away ? s->class_count > 0 : open_leads_to(s, wanted, limit)) return false;
+    for (int32_t p = s->nodes[0].next; p != limit; p = s->nodes[p].next) {
+        const operation *o = &s->operations[s->nodes[p].operation];
+        int32_t product = produced_value(o);
+        if (product >= 0 && o != r && (product == wanted) != away) return false;
+    }
+    return true;
+}
+
+/* Rule LIN_LOOKAHEAD, for texts. A remaining get returned `whole`. Until it comes, the text only
+   grows, or a remaining put starts it anew; so either the present text or the text of some
+   remaining put that was called before the get returned must be a prefix of `whole`. All those puts
+   stand before the get's return in the list. How many returns are looked at is a matter of time
+   only: each single look is sound. */
+static bool future_is_impossible(search *s, int32_t first)
+{
+    const node *nodes = s->nodes;
+    int32_t p = nodes[0].next;
+    for (int32_t k = 0; k < LOOKAHEAD_RETURNS && p != s->tail; p = nodes[p].next) {
+        if (!nodes[p].is_return) continue;
+        if (p == s->target) return false; /* what comes after it does not count */
+        const operation *get = &s->operations[nodes[p].operation];
+        k++;
+        if (get->function != LIN_READ) continue;
+        const text_value *whole = &s->texts[get->a];
+        if (may_be_prefix(s->state.x, s->state.length, whole, s->prefixes)) continue;
+        bool possible = false;
+        for (int32_t q = nodes[0].next; q != p && !possible; q = nodes[q].next) {
+            const operation *put = &s->operations[nodes[q].operation];
+            if (nodes[q].is_return || put->function != LIN_WRITE) continue;
+            const text_value *start = &s->texts[put->a];
+            possible = may_be_prefix(start->x, start->length, whole, s->prefixes);
+        }
+        if (possible) continue;
+        if (p != first) s->looked_ahead = true;
+        return true;
+    }
+    return false;
+}
+
+/* Rule LIN_SYMMETRY. Of operations that do and return the same, only the one with the earliest
+   return (then call) is tried: where an order has another one of them first, the two can change
+   places, as both were called by now and the earlier place is no later than either return. */
+static bool add_or_replace_twin(search *s, int32_t number, int64_t moment)
+{
+    if (!(s->rules & LIN_SYMMETRY)) return add_candidate(s, number);
+    const operation *o = &s->operations[number];
+    if (s->twin_seen[o->twin] != moment) {
+        s->twin_seen[o->twin] = moment;
+        s->twin_place[o->twin] = s->candidate_count;
+        return add_candidate(s, number);
+    }
+    int32_t *place = &s->candidates[s->twin_place[o->twin]];
+    if (o->ret < s->operations[*place].ret) *place = number;
+    return true;
+}
+
+/* Rule LIN_DEADLINE_FIRST: try what must return first. Only the order of trials changes. */
+static void sort_by_return(search *s, int64_t first)
+{
+    const operation *o = s->operations;
+    int32_t *c = s->candidates;
+    for (int64_t i = first + 1; i < s->candidate_count; i++) {
+        int32_t moved = c[i];
+        int64_t j = i;
+        for (; j > first && o[c[j - 1]].ret > o[moved].ret; j--) c[j] = c[j - 1];
+        c[j] = moved;
+    }
+}
+
+/* Collects what to try next; false without memory. In a chain of open operations (open.h) only
+   what the state makes possible right now comes next. */
+static bool add_candidates(search *s, int32_t limit, int32_t chain)
+{
+    int64_t first = s->candidate_count, moment = ++s->tick;
+    for (int32_t p = s->nodes[0].next; p != limit; p = s->nodes[p].next) {
+        int32_t number = s->nodes[p].operation;
+        const operation *o = &s->operations[number];
+        if (o->ret == s->target && s->target >= 0) continue;
+        if (chain && o->function == LIN_WRITE) continue;
+        if ((s->rules & LIN_EAGER) && is_pure(o)) continue; /* possible ones were taken */
+        int32_t needed = s->texts ? -1 : needed_value(o);
+        if (needed >= 0 && (uint64_t)needed != s->state.x) continue;
+        if (!add_or_replace_twin(s, number, moment)) return false;
+    }
+    if (s->rules & LIN_DEADLINE_FIRST) sort_by_return(s, first);
+    return !s->class_count || add_open_candidates(s, limit, chain);
+}
+
+#endif

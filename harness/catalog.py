@@ -1,0 +1,84 @@
+"""Finds systems, workloads, nemeses and checkers by name.
+
+A name is an entry point of the groups below, so that an installed package adds to splitbrain
+without any edit here, or a reference `package.module:attribute`, which needs no installation.
+
+>>> load("system", "raft").name
+'raft'
+>>> load("nemesis", "partion")
+Traceback (most recent call last):
+    ...
+harness.errors.UsageError: There is no nemesis called 'partion'. Did you mean 'partition'?...
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from harness.errors import UsageError, unknown_name
+
+GROUPS: Mapping[str, str] = {
+    "system": "splitbrain.systems",
+    "workload": "splitbrain.workloads",
+    "nemesis": "splitbrain.nemeses",
+    "checker": "splitbrain.checkers",
+}
+
+
+@lru_cache(maxsize=None)
+def _entries(kind: str) -> Mapping[str, EntryPoint]:
+    found = entry_points(group=GROUPS[kind])
+    return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
+
+
+def names(kind: str) -> list[str]:
+    """All registered names of a kind ("system", "workload", "nemesis", "checker"), sorted."""
+    return list(_entries(kind))
+
+
+def load(kind: str, name: str) -> Any:
+    """The object registered as `name`, or the attribute that `module:attribute` refers to."""
+    entry = _entries(kind).get(name)
+    if entry is not None:
+        return entry.load()
+    if ":" in name:
+        return _import(kind, name)
+    raise unknown_name(kind, name, names(kind))
+
+
+def reference(kind: str, thing: Any) -> str:
+    """A name under which `load` finds `thing` again.
+
+    Raises UsageError for a thing that no module holds, such as a class inside a function, since
+    its runs could not be replayed.
+    """
+    if isinstance(thing, str):
+        return thing
+    for name, entry in _entries(kind).items():
+        if entry.value == f"{thing.__module__}:{thing.__qualname__}":
+            return name
+    if "<locals>" in thing.__qualname__:
+        raise UsageError(
+            f"{thing.__qualname__} is defined inside a function, so that a stored run could not "
+            f"find it again. Define the {kind} at the top level of a module."
+        )
+    return f"{thing.__module__}:{thing.__qualname__}"
+
+
+def _import(kind: str, name: str) -> Any:
+    module_name, _, attribute = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(
+            f"The {kind} {name!r} cannot be loaded: {error}. A reference has the form "
+            f"package.module:Name, and the module must be importable from here; "
+            f"registered are: {', '.join(names(kind))}."
+        ) from error
+    return found

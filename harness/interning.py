@@ -1,0 +1,180 @@
+"""Equal values get equal small integers, so that histories compare numbers instead of data.
+
+A value in a history is *what its JSON text decodes to*. That one rule makes a history in memory
+and the same history read back from disk the same thing, whatever a client returned:
+
+    tuple, set               -> list (a set in a fixed order: sets have none)
+    int, float or bool keys  -> str keys, as JSON has them
+    NaN, infinity            -> the strings "##NaN", "##Inf", "##-Inf", as EDN spells them
+    everything else          -> UsageError: it could not be written down and judged again
+
+Two values have the same identifier if and only if they are the same JSON data: 1, 1.0, True and
+"1" are four values; lists are equal by elements; dicts are equal whatever their order.
+
+Limits: bytes, dates and the like become the text that JSON encoders give them (bytes: base64).
+
+>>> interner = Interner()
+>>> [interner.intern(v) for v in (None, 1, 1.0, True, "1", [1, "x"], (1, "x"))]
+[0, 1, 2, 3, 4, 5, 5]
+>>> interner.table()
+(None, 1, 1.0, True, '1', [1, 'x'])
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from harness.errors import UsageError
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+_DECODER = msgspec.json.Decoder()
+
+
+def encode(value: Any) -> bytes:
+    """The canonical JSON text of `value`: equal texts mean equal values.
+
+    Raises UsageError if `value` is no data that JSON can hold.
+    """
+    try:
+        data = _ENCODER.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return _encode_plainly(value)
+    # The encoder turns NaN into null; we must not. (`find` because it is much faster than `in`.)
+    if data.find(b"null") < 0 or value is None:
+        return data
+    if type(value) is list and data.count(b"null") == value.count(None):
+        return data  # every null is a None
+    return _encode_plainly(value)
+
+
+def decode(data: bytes) -> Any:
+    """The value that the JSON text `data` stands for, sharing nothing with any other value."""
+    return _DECODER.decode(data)
+
+
+def key_text(key: Any) -> str:
+    """The text that a dict has for `key` in JSON: itself if it is text, else its own JSON text."""
+    plain = _plain(key)
+    return plain if isinstance(plain, str) else _ENCODER.encode(plain).decode()
+
+
+class Interner:
+    """A growing table of distinct values; entry 0 is None."""
+
+    def __init__(self, values: Iterable[Any] = ()) -> None:
+        self._values: list[Any] = [None]
+        # An int and a str never equal each other, so they are their own keys; every other value
+        # is found by its canonical text in bytes, which equals neither.
+        self._ids: dict[int | str | bytes, int] = {}
+        for value in values:
+            self.intern(value)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def table(self) -> tuple[Any, ...]:
+        """The distinct values by identifier."""
+        return tuple(self._values)
+
+    def intern(self, value: Any) -> int:
+        """The identifier of `value`; the same for equal values. Raises UsageError on non-data.
+
+        The table keeps a copy of its own, so a caller may go on changing its list.
+        """
+        if value is None:
+            return 0
+        kind = type(value)
+        if kind is int or kind is str:
+            found = self._ids.get(value)
+            if found is not None:
+                return found
+            if kind is str:
+                encode(value)  # only to refuse text that no file could hold
+            return self._add(value, value)
+        data = encode(value)
+        found = self._ids.get(data)
+        return self.intern_json(data) if found is None else found
+
+    def intern_json(self, text: bytes) -> int:
+        """The identifier of the value that `text` is the JSON of, canonical or not.
+
+        Raises what msgspec raises on text that is no JSON.
+        """
+        plain = decode(text)
+        if plain is None:
+            return 0
+        kind = type(plain)
+        key = plain if kind is int or kind is str else _ENCODER.encode(plain)
+        found = self._ids.get(key)
+        return self._add(key, plain) if found is None else found
+
+    def find(self, value: Any) -> int:
+        """The identifier of `value`, or -1 if the table does not have it."""
+        if value is None:
+            return 0
+        plain = decode(encode(value))
+        if plain is None:
+            return 0
+        kind = type(plain)
+        return self._ids.get(plain if kind is int or kind is str else encode(value), -1)
+
+    def _add(self, key: int | str | bytes, value: Any) -> int:
+        identifier = self._ids[key] = len(self._values)
+        self._values.append(value)
+        return identifier
+
+
+def _encode_plainly(value: Any) -> bytes:
+    """`encode` for what the fast encoder refuses or would distort."""
+    try:
+        return _ENCODER.encode(_plain(value))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        text = repr(value) if type(value) in (int, str, float, bytes) else type(value).__name__
+        raise UsageError(
+            f"The value {text[:60]} cannot be kept in a history: {error}.\n"
+            "Keys, values and errors are plain JSON data, so that a history on disk is the history "
+            "that was judged.\nUsually a client returned an object of its library; return None, "
+            "bool, int, float, str, list or dict instead."
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    kind = type(value)
+    if value is None or kind is bool or kind is int or kind is str:
+        return value
+    if isinstance(value, float):
+        return _plain_float(value)
+    if isinstance(value, Mapping):
+        return _plain_mapping(value)
+    if isinstance(value, set | frozenset):
+        return sorted((_plain(item) for item in value), key=_ENCODER.encode)
+    if isinstance(value, list | tuple) and not isinstance(value, msgspec.Struct):
+        return [_plain(item) for item in value]
+    if isinstance(value, int) and not hasattr(value, "name"):  # a subclass, but no Enum
+        return int(value)
+    if isinstance(value, str) and not hasattr(value, "name"):
+        return str(value)
+    # dataclasses, Structs, Enums, dates: whatever the encoder makes of them, looked at again
+    return _plain(msgspec.to_builtins(value, order="deterministic"))
+
+
+def _plain_float(value: float) -> float | str:
+    if math.isnan(value):
+        return "##NaN"
+    if math.isinf(value):
+        return "##Inf" if value > 0 else "##-Inf"
+    return float(value)
+
+
+def _plain_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for key, item in value.items():
+        name = key_text(key)
+        if name in plain:
+            raise ValueError(f"two keys of a dict are both {name!r} in JSON")
+        plain[name] = _plain(item)
+    return plain

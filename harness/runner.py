@@ -1,0 +1,300 @@
+"""Runs an experiment in the simulated world, or replays a plan; gives history, trace and plan.
+
+    Experiment + seed ──▶ run ──┐
+                                ├──▶ Run(history, plan, digest, trace)
+    Plan ──────────▶ replay ────┘
+
+A run draws its operations from the workload's generator and its faults from the nemesis, and
+writes both down in its plan. A replay takes them from the plan. Both give the same digest.
+
+Every row of the history goes to `sink` the moment it happens, so that nothing recorded is lost
+when a run is interrupted.
+
+>>> from harness.experiment import Experiment, seconds
+>>> first = run(Experiment(nodes=3, clients=2, time_limit_ns=seconds(2)), seed=1)
+>>> replay(first.plan).digest == first.digest
+True
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness import catalog
+from harness.errors import UsageError, unknown_name
+from harness.experiment import SECOND_NS, Experiment
+from harness.formats.jsonl import jsonl_line
+from harness.generators import (
+    GeneratorLike,
+    Invocation,
+    any_of,
+    clients,
+    nemesis,
+    phases,
+    sleep,
+    stagger,
+    time_limit,
+)
+from harness.generators import replay as replayed
+from harness.history import History, Recorder
+from harness.interpreter import Carrier, Interpreter
+from harness.nemesis import Composed, Fault, Nemesis
+from harness.operation import Operation
+from harness.plan import Plan, PlannedFault, PlannedOperation
+from harness.simulation.driver import simulate
+from harness.simulation.network import LinkModel
+from harness.simulation.trace import TraceEvent, trace_lines
+from harness.simulation.wire import Wire
+from harness.simulation.world import SimulatedWorld
+from harness.system import System
+from harness.workload import Workload
+
+Sink = Callable[[bytes], object]
+
+#: How long after its planned end a run may go on before it is given up.
+GRACE_NS = 600 * SECOND_NS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """All that one run left behind.
+
+    `digest` is 16 hexadecimal digits over everything that was delivered and everything that the
+    history says. `trace` holds the last events, `goals` how often each probe of the nodes was
+    passed, `delivered` and `dropped` count messages.
+    """
+
+    plan: Plan
+    history: History
+    digest: str
+    trace: Sequence[TraceEvent]
+    goals: dict[str, int] = field(default_factory=dict)
+    delivered: int = 0
+    dropped: int = 0
+    duration_ns: int = 0
+
+    def trace_lines(self) -> Iterator[bytes]:
+        """The trace as lines of JSON."""
+        nodes = self.plan.experiment.nodes
+
+        def name(endpoint: int) -> str:
+            return f"n{endpoint}" if endpoint <= nodes else f"c{endpoint - nodes - 1}"
+
+        return trace_lines(self.trace, name)
+
+
+def run(experiment: Experiment, seed: int, *, sink: Sink | None = None) -> Run:
+    """Run `experiment` with `seed`. Raises UsageError for unknown names and bad options."""
+    return _Execution(Plan(experiment=experiment, seed=seed), sink).run()
+
+
+def replay(plan: Plan, *, sink: Sink | None = None) -> Run:
+    """Run exactly the operations and faults of `plan`, without generator or nemesis."""
+    return _Execution(plan, sink, scripted=True).run()
+
+
+def make_system(experiment: Experiment) -> System:
+    """The system under test, with its flaw if one is planted."""
+    made: System = catalog.load("system", experiment.system)(flaw=experiment.flaw)
+    return made
+
+
+def make_workload(experiment: Experiment) -> Workload:
+    """The workload with its options."""
+    workload_class = catalog.load("workload", experiment.workload)
+    try:
+        made: Workload = workload_class(**experiment.options)
+    except TypeError as error:
+        raise UsageError(
+            f"The workload {experiment.workload!r} does not take these options: {error}. "
+            f"Given: {dict(experiment.options)}. `splitbrain list` shows what it takes."
+        ) from error
+    return made
+
+
+def make_nemesis(names: str) -> Nemesis:
+    """The nemesis that a comma-separated list of names means."""
+    parts: list[Nemesis] = []
+    for name in names.split(","):
+        if not name.strip():
+            raise unknown_name("nemesis", name, catalog.names("nemesis"))
+        parts.append(catalog.load("nemesis", name.strip())())
+    return parts[0] if len(parts) == 1 else Composed(parts)
+
+
+class _Scripted:
+    """Stands in for the nemesis in a replay: the faults of the plan, one after the other."""
+
+    def __init__(self, faults: Sequence[PlannedFault]) -> None:
+        self._faults = iter(sorted(faults, key=lambda fault: fault.time_ns))
+
+    def resolve(self, f: str) -> Fault:
+        planned = next(self._faults)
+        assert planned.f == f, f"the plan says {planned.f}, the generator {f}"
+        return Fault(value=planned.value, actions=planned.actions)
+
+
+class _Execution:
+    """One run on its way."""
+
+    def __init__(self, plan: Plan, sink: Sink | None, *, scripted: bool = False) -> None:
+        self.plan = plan
+        self.experiment = experiment = plan.experiment
+        self.sink = sink
+        self.system = make_system(experiment)
+        self.workload = make_workload(experiment)
+        self.nemesis = make_nemesis(experiment.nemesis)
+        self.script = _Scripted(plan.faults) if scripted else None
+        self.recorder = Recorder()
+        self.hash = hashlib.blake2b(digest_size=8)
+        self.operations: list[PlannedOperation] = []
+        self.faults: list[PlannedFault] = []
+        self.world = SimulatedWorld(
+            seed=plan.seed,
+            nodes=experiment.nodes,
+            clients=experiment.clients,
+            factory=lambda context: self.system.node(context, self.workload.machine()),
+            link=LinkModel(
+                loss_ratio=experiment.loss_ratio, duplicate_ratio=experiment.duplicate_ratio
+            ),
+            drift_ppm=experiment.drift_ppm,
+            buggify=experiment.buggify,
+            wire=Wire(self.system.messages) if experiment.wire else None,
+        )
+        self.draws = self.world.stream("nemesis")
+
+    def run(self) -> Run:
+        experiment = self.experiment
+        interpreter = Interpreter(
+            self.world,
+            self._recorded() if self.script else self._drawn(),
+            clients=experiment.clients,
+            carriers=self._client,
+            nemesis=self._break,
+            journal=self._journal,
+            dispatched=self._dispatched,
+            horizon_ns=experiment.time_limit_ns + experiment.recovery_ns + GRACE_NS,
+        )
+        with _few_collections():
+            simulate(self.world, interpreter.run)
+        self.hash.update(self.world.digest.encode())
+        digest = self.hash.hexdigest()
+        return Run(
+            plan=Plan(
+                experiment=experiment,
+                seed=self.plan.seed,
+                operations=tuple(self.operations),
+                faults=tuple(self.faults),
+                digest=digest,
+            ),
+            history=self.recorder.history(),
+            digest=digest,
+            trace=tuple(self.world.trace),
+            goals=dict(self.world.goals),
+            delivered=self.world.delivered,
+            dropped=self.world.dropped,
+            duration_ns=self.world.now_ns,
+        )
+
+    # ---- what happens when
+
+    def _drawn(self) -> GeneratorLike:
+        """Work under faults; then heal, rest, and do the final operations."""
+        experiment = self.experiment
+        spacing_ns = round(SECOND_NS / experiment.rate_per_s)
+        work = clients(
+            stagger(spacing_ns, self.workload.generator()),
+            self.nemesis.generator(experiment.interval_ns),
+        )
+        return phases(
+            time_limit(experiment.time_limit_ns, work),
+            nemesis(self.nemesis.final()),
+            sleep(experiment.recovery_ns),
+            clients(self.workload.final()),
+        )
+
+    def _recorded(self) -> GeneratorLike:
+        faults = [
+            {"time_ns": fault.time_ns, "thread": "nemesis", "f": fault.f}
+            for fault in self.plan.faults
+        ]
+        return any_of(replayed(self.plan.operations), replayed(faults))
+
+    # ---- who does it
+
+    def _client(self, thread: int, process: int) -> Carrier:
+        nodes = self.world.nodes
+        connection = self.system.connect(
+            self.world.port(thread),
+            process=process,
+            nodes=nodes,
+            home=nodes[thread % len(nodes)],
+        )
+
+        async def carry(invocation: Invocation) -> Any:
+            return await self.workload.invoke(connection, invocation)
+
+        return carry
+
+    async def _break(self, invocation: Invocation) -> Any:
+        if self.script is not None:
+            fault = self.script.resolve(invocation.f)
+        else:
+            fault = self.nemesis.resolve(invocation.f, self.world, self.draws)
+        self.faults.append(
+            PlannedFault(
+                time_ns=invocation.time_ns,
+                f=invocation.f,
+                value=fault.value,
+                actions=tuple(fault.actions),
+            )
+        )
+        await self.world.perform(fault.actions)
+        return fault.value
+
+    # ---- what is written down
+
+    def _dispatched(self, invocation: Invocation) -> None:
+        if isinstance(invocation.thread, int):
+            self.operations.append(
+                PlannedOperation(
+                    time_ns=invocation.time_ns,
+                    thread=invocation.thread,
+                    f=invocation.f,
+                    key=invocation.key,
+                    value=invocation.value,
+                )
+            )
+
+    def _journal(self, operation: Operation) -> None:
+        line = jsonl_line(operation)
+        self.hash.update(line)
+        if self.sink is not None:
+            self.sink(line)
+        self.recorder.append(
+            time_ns=operation.time_ns,
+            process=operation.process,
+            type=operation.type,
+            f=operation.f,
+            key=operation.key,
+            value=operation.value,
+            error=operation.error,
+        )
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """A run makes few cycles and many objects: collect rarely, and not what was there before."""
+    thresholds = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()

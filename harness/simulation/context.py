@@ -1,0 +1,103 @@
+"""A node's side of the simulated world: the `Context` of one incarnation, and its timers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from harness.node import ClientReply, ClientRequest
+from harness.randomness import NodeRng, keyed_ratio
+from harness.simulation.clock import NodeClock
+from harness.simulation.disk import SimulatedDisk
+from harness.simulation.trace import PROBE
+
+if TYPE_CHECKING:
+    from harness.simulation.world import SimulatedWorld
+
+#: As in FoundationDB: a site is active in a quarter of the runs, and then fires a quarter of the
+#: times that it is reached.
+_BUGGIFY_RATIO = 0.25
+
+
+class Timer:
+    """One named timer of one incarnation; at most one of its heap entries counts.
+
+    `deadline_ns` is when it is to fire, -1 if it is not set. `armed_ns` is the time of the heap
+    entry that counts: pushing a deadline back leaves the entry where it is, and it re-arms itself
+    when it comes up, so that an election timer that is reset by every message costs no heap work.
+    """
+
+    __slots__ = ("armed_ns", "deadline_ns", "name", "node", "number")
+
+    def __init__(self, node: int, name: str, number: int) -> None:
+        self.node = node
+        self.name = name
+        self.number = number
+        self.deadline_ns = -1
+        self.armed_ns = -1
+
+
+class SimulatedContext:
+    """Implements `harness.node.Context` for one incarnation of one node."""
+
+    __slots__ = ("_timers", "_world", "clock", "disk", "id", "incarnation", "peers", "rng", "send")
+
+    def __init__(
+        self,
+        world: SimulatedWorld,
+        node: int,
+        *,
+        incarnation: int,
+        disk: SimulatedDisk,
+        rate_ppm: int,
+    ) -> None:
+        self._world = world
+        self._timers: dict[str, Timer] = {}
+        self.id = node
+        self.incarnation = incarnation
+        self.peers = tuple(peer for peer in world.nodes if peer != node)
+        self.disk = disk
+        self.clock = NodeClock(lambda: world.now_ns, rate_ppm=rate_ppm)
+        self.rng = NodeRng(world.stream("node", node, incarnation))
+        self.send: Callable[[int, Any], None] = partial(world.transmit, node)
+
+    def reply(self, request: ClientRequest, reply: ClientReply) -> None:
+        self._world.transmit(self.id, request.client, reply)
+
+    def set_timer(self, name: str, delay_ns: int) -> None:
+        timer = self._timers.get(name)
+        if timer is None:
+            number = self._world.timer_number(name)
+            timer = self._timers[name] = Timer(self.id, name, number)
+        clock = self.clock
+        if clock.rate_ppm:
+            delay_ns = clock.to_true_ns(delay_ns)
+        deadline_ns = self._world.now_ns + delay_ns
+        timer.deadline_ns = deadline_ns
+        if timer.armed_ns < 0 or deadline_ns < timer.armed_ns:
+            self._world.push_timer(timer, deadline_ns)
+
+    def cancel_timer(self, name: str) -> None:
+        timer = self._timers.get(name)
+        if timer is not None:
+            timer.deadline_ns = -1
+
+    def probe(self, event: str, /, **numbers: int) -> None:
+        world = self._world
+        world.goals[event] = world.goals.get(event, 0) + 1
+        world.trace.append((world.now_ns, PROBE, self.id, self.id, (event, numbers)))
+
+    def buggify(self, site: str) -> bool:
+        world = self._world
+        if not world.buggify_enabled:
+            return False
+        number = world.timer_number("buggify/" + site)
+        if keyed_ratio(world.seed, number, 25) >= _BUGGIFY_RATIO:
+            return False
+        return keyed_ratio(world.seed, number, self.id, world.now_ns) < _BUGGIFY_RATIO
+
+    def die(self) -> None:
+        """The node has crashed: none of its timers will ring."""
+        for timer in self._timers.values():
+            timer.armed_ns = timer.deadline_ns = -1

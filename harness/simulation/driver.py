@@ -1,0 +1,286 @@
+"""Runs trio tasks in virtual time, one at a time, so that trio has nothing to shuffle.
+
+    trio: all tasks are blocked ──▶ Clock.deadline_to_sleep_time ──▶ wake the driver
+    driver: pop events of the world until one wakes a task ──▶ wake that task, park
+
+trio runs its runnable tasks in random order. Here at most one task is ever runnable, so that order
+is ours. Only public parts of trio are used: a `Clock`, which trio asks for a sleep time exactly
+when every task is blocked, and `trio.lowlevel` to park and wake. Native timeouts, nurseries and
+cancel scopes work inside tasks; cancellation is delivered in the order in which tasks began.
+
+Limits: a task must wait through the world (`sleep_ns`, `Port.call`, `Signal`) or through a trio
+primitive on which it alone waits; two tasks woken by one native `trio.Event` would run in an
+order that trio draws.
+
+>>> from harness.simulation.world import SimulatedWorld
+>>> world = SimulatedWorld(seed=1, nodes=0, clients=0)
+>>> async def nap(name, duration_ns):
+...     await world.tasks.sleep_ns(duration_ns)
+...     print(name, "woke at", world.now_ns)
+>>> async def main():
+...     world.tasks.spawn(nap, "late", 2_000_000_000)
+...     world.tasks.spawn(nap, "early", 1_000_000_000)
+>>> simulate(world, main)
+early woke at 1000000000
+late woke at 2000000000
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import outcome
+import trio
+from trio.lowlevel import Abort, Task, current_task, reschedule, wait_task_rescheduled
+
+from harness.errors import SplitbrainError
+from harness.simulation.guard import guarded
+
+if TYPE_CHECKING:
+    from harness.simulation.world import SimulatedWorld
+
+SECOND_NS = 1_000_000_000
+
+
+class Deadlock(SplitbrainError):
+    """Nothing can run any more, yet tasks wait; the text says who waits for what."""
+
+
+class Waiter:
+    """One place where a task is parked; waking it twice is harmless."""
+
+    __slots__ = ("reason", "since_ns", "task")
+
+    def __init__(self, task: Task, reason: str, since_ns: int) -> None:
+        self.task: Task | None = task
+        self.reason = reason
+        self.since_ns = since_ns
+
+
+class _WorldClock(trio.abc.Clock):
+    """trio's clock, which shows the time of the world and calls the driver when all is quiet."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self.tasks = tasks
+        self.next_deadline = math.inf
+
+    def start_clock(self) -> None:
+        pass
+
+    def current_time(self) -> float:
+        return self.tasks.world.now_ns / SECOND_NS
+
+    def deadline_to_sleep_time(self, deadline: float) -> float:
+        tasks = self.tasks
+        if not tasks.driving:
+            return 0.0 if deadline < math.inf else math.inf
+        self.next_deadline = deadline
+        if tasks.driver_parked and deadline > self.current_time():
+            tasks.driver_parked = False
+            assert tasks.driver is not None
+            reschedule(tasks.driver)
+        # else a deadline has come: trio expires it first and asks again
+        return 0.0
+
+
+class Tasks:
+    """The trio tasks of one world: spawning, parking, and the driver that wakes them."""
+
+    def __init__(self, world: SimulatedWorld) -> None:
+        self.world = world
+        self.clock = _WorldClock(self)
+        self.driver: Task | None = None
+        self.driving = False
+        self.driver_parked = False
+        self._nursery: trio.Nursery | None = None
+        self._alive: dict[Task, tuple[int, str]] = {}
+        self._parked: dict[Task, Waiter] = {}
+        self._cancelled: list[tuple[int, Task, Callable[[], Any]]] = []
+        self._spawned = 0
+        self._unfinished = 0
+
+    # what tasks call
+
+    def spawn(self, function: Callable[..., Awaitable[object]], *args: Any, name: str = "") -> None:
+        """Start a task; its place in the order is taken here and now."""
+        assert self._nursery is not None, "spawn works only inside simulate()"
+        self._spawned += 1
+        self._unfinished += 1
+        ticket = self._spawned
+        label = name or f"{getattr(function, '__name__', 'task')}-{ticket}"
+        place: list[Waiter | None] = [None]
+        self.world.call_at(self.world.now_ns, lambda: (place[0], None))
+
+        async def run() -> None:
+            task = current_task()
+            self._alive[task] = (ticket, label)
+            try:
+                waiter = self.waiter("its start")
+                place[0] = waiter
+                await self.park(waiter)
+                await function(*args)
+            finally:
+                del self._alive[task]
+                self._unfinished -= 1
+
+        self._nursery.start_soon(run, name=label)
+
+    def waiter(self, reason: str) -> Waiter:
+        """A new place to park the current task; `reason` completes "waits for ..."."""
+        return Waiter(current_task(), reason, self.world.now_ns)
+
+    async def park(self, waiter: Waiter) -> Any:
+        """Block until `waiter` is woken, and return the value that it was woken with."""
+        task = current_task()
+
+        def abort(raise_cancel: Callable[[], Any]) -> Abort:
+            if not self.driving:
+                return Abort.SUCCEEDED
+            self._cancelled.append((self._alive[task][0], task, raise_cancel))
+            return Abort.FAILED
+
+        self._parked[task] = waiter
+        try:
+            return await wait_task_rescheduled(abort)
+        finally:
+            waiter.task = None
+            del self._parked[task]
+
+    async def sleep_ns(self, duration_ns: int) -> None:
+        """Let virtual time pass."""
+        await self.sleep_until_ns(self.world.now_ns + duration_ns)
+
+    async def sleep_until_ns(self, time_ns: int) -> None:
+        """Sleep until the given virtual time; at least until other events of now have run."""
+        waiter = self.waiter(f"{max(time_ns, self.world.now_ns) / SECOND_NS:.3f} s to come")
+        self.world.wake_at(max(time_ns, self.world.now_ns), waiter, None)
+        await self.park(waiter)
+
+    # the driver
+
+    async def run(self, main: Callable[[], Awaitable[object]]) -> None:
+        """Run `main` and all that it spawns to the end, in virtual time."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            self.driver = current_task()
+            self.driving = True
+            self.spawn(main, name="main")
+            # Shielded: a cancelled task must not stop virtual time for the others, which are
+            # then unwound one by one in the order in which they began.
+            with trio.CancelScope(shield=True):
+                await self._drive()
+
+    async def _drive(self) -> None:
+        try:
+            await self._until_quiet()
+            while self._unfinished:
+                if self._cancelled:
+                    # trio would deliver these in the order of a set of addresses
+                    self._cancelled.sort(key=lambda entry: entry[0])
+                    _, task, raise_cancel = self._cancelled.pop(0)
+                    reschedule(task, outcome.capture(raise_cancel))
+                    await self._until_quiet()
+                    continue
+                limit_ns = self._limit_ns()
+                woken = self.world.run(limit_ns)
+                if woken is not None:
+                    waiter, value = woken
+                    task_or_none = None if waiter is None else waiter.task
+                    if waiter is None or task_or_none is None:
+                        continue
+                    waiter.task = None
+                    reschedule(task_or_none, outcome.Value(value))
+                    await self._until_quiet()
+                elif limit_ns is not None:
+                    self.world.advance(limit_ns)
+                    await self._until_quiet()  # trio expires the scopes whose time has come
+                else:
+                    raise Deadlock(
+                        f"Nothing can happen any more at {self.world.now_ns / SECOND_NS:.3f} s, "
+                        f"but tasks wait:\n{self.describe_waiting()}"
+                    )
+        finally:
+            self.driving = False
+            for _, task, raise_cancel in sorted(self._cancelled, key=lambda entry: entry[0]):
+                reschedule(task, outcome.capture(raise_cancel))
+            self._cancelled.clear()
+
+    def _limit_ns(self) -> int | None:
+        """The next native deadline, rounded so that trio sees it as passed."""
+        deadline = self.clock.next_deadline
+        if deadline == math.inf:
+            return None
+        limit_ns = math.ceil(deadline * SECOND_NS)
+        while limit_ns / SECOND_NS < deadline:
+            limit_ns += 1
+        return limit_ns
+
+    async def _until_quiet(self) -> None:
+        """Park until all other tasks are blocked again."""
+        self.driver_parked = True
+
+        def abort(raise_cancel: Callable[[], Any]) -> Abort:
+            self.driver_parked = False
+            return Abort.SUCCEEDED
+
+        await wait_task_rescheduled(abort)
+
+    def describe_waiting(self) -> str:
+        """Who waits for what, since when; a line each, for error messages."""
+        now_ns = self.world.now_ns
+        lines = []
+        for task, (_, label) in sorted(self._alive.items(), key=lambda item: item[1]):
+            waiter = self._parked.get(task)
+            reason = "something of trio's own" if waiter is None else waiter.reason
+            since_ns = now_ns if waiter is None else waiter.since_ns
+            lines.append(f"  {label} waits for {reason}, since {since_ns / SECOND_NS:.3f} s\n")
+        return (
+            "".join(lines) + f"Nodes: {self.world.describe_nodes()}.\nUsually a node kept a request "
+            "without ever answering it and set no timer; give the call a timeout."
+        )
+
+
+class Signal:
+    """A deterministic event: waiters are woken one by one, in the order in which they came."""
+
+    def __init__(self, tasks: Tasks, reason: str) -> None:
+        self._tasks = tasks
+        self._reason = reason
+        self._waiters: list[Waiter] = []
+        self.is_set = False
+
+    def set(self) -> None:
+        """Wake all who wait, and let later ones pass."""
+        self.is_set = True
+        for waiter in self._waiters:
+            self._tasks.world.wake_at(self._tasks.world.now_ns, waiter, None)
+        self._waiters.clear()
+
+    async def wait(self) -> None:
+        """Block until `set` has been called."""
+        if not self.is_set:
+            waiter = self._tasks.waiter(self._reason)
+            self._waiters.append(waiter)
+            await self._tasks.park(waiter)
+
+
+def simulate(world: SimulatedWorld, main: Callable[[], Awaitable[object]]) -> None:
+    """Run `main` and the tasks that it spawns in the virtual time of `world`, to the end.
+
+    Raises `Deadlock` if nothing can run any more; an exception of a task comes out as itself.
+    """
+    with guarded():
+        try:
+            trio.run(world.tasks.run, main, clock=world.tasks.clock)
+        except BaseExceptionGroup as group:
+            raise _root_cause(group) from None
+
+
+def _root_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The exception behind a group of one, or the whole group."""
+    inner: BaseException = group
+    while isinstance(inner, BaseExceptionGroup) and len(inner.exceptions) == 1:
+        inner = inner.exceptions[0]
+    return inner

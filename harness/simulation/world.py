@@ -1,0 +1,471 @@
+"""The simulated world: one heap of events, and everything that happens is popped from it.
+
+    (time_ns, order, kind, destination, source, payload)
+       MESSAGE  deliver to a node or to a client's port
+       TIMER    a node's timer, on the node's own clock
+       DISK     a flush has ended
+       CALL     something of the harness (a fault, the next operation)
+       WAKE     a parked task goes on
+
+At equal times a waking task comes first, the events of nodes follow in the order in which they
+were made, and the harness's own calls come last, in original and replay alike. Every delivery, timer and flush enters the trace and the digest,
+which is a function of the seed alone: equal in every process, whatever PYTHONHASHSEED is.
+
+Limits: one thread. A handler of a node takes no virtual time.
+
+>>> from harness.simulation.driver import simulate
+>>> from harness.node import ClientReply, NodeStatus
+>>> class Echo:
+...     def __init__(self, context): self.context = context
+...     def on_start(self, recovered): pass
+...     def on_request(self, request):
+...         self.context.reply(request, ClientReply(request.id, True, request.command))
+...     def status(self): return NodeStatus(role="echo")
+>>> world = SimulatedWorld(seed=1, nodes=1, clients=1, factory=Echo)
+>>> async def client():
+...     reply = await world.port(0).call(
+...         1, "hello", session=1, serial=1, read_only=True, timeout_ns=10**9)
+...     print(reply.value)
+>>> simulate(world, client)
+hello
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from heapq import heappop, heappush
+from random import Random
+from typing import Any
+
+from harness.errors import SplitbrainError, UsageError, unknown_name
+from harness.node import Node, NodeFactory, NodeStatus
+from harness.randomness import keyed_ratio, stream
+from harness.simulation.context import SimulatedContext, Timer
+from harness.simulation.disk import SimulatedDisk
+from harness.simulation.driver import Tasks, Waiter
+from harness.simulation.guard import check_module, enter, leave
+from harness.simulation.network import LinkModel, Network
+from harness.simulation.port import SimulatedPort
+from harness.simulation.trace import CALL, DISK, FAULT, MESSAGE, TIMER, WAKE, TraceEvent
+from harness.simulation.wire import Wire
+from harness.world import Action
+
+#: States of an endpoint; a client's port is always UP.
+UP, DOWN, PAUSED = 0, 1, 2
+
+#: More timers than this at one instant are an endless loop.
+MAXIMUM_RINGS = 100_000
+
+VERBS = ("cut", "mend", "fast", "slow", "clog", "crash", "restart", "pause", "resume", "skew")
+
+_MULTIPLIER = 0x94D049BB133111EB
+_SECOND_MULTIPLIER = 0xBF58476D1CE4E5B9
+_MASK = (1 << 24) - 1
+_FIRST_HARNESS_ORDER = -(1 << 62)
+_LAST_NODE_ORDER = 1 << 62
+_HASH_BITS = (1 << sys.hash_info.width) - 1
+
+Woken = tuple[Waiter | None, Any]
+
+
+class NodeFailure(SplitbrainError):
+    """A node raised an exception; the text names the node, the event and the time."""
+
+
+class SimulatedWorld:
+    """Implements `harness.world.World` in virtual time.
+
+    `factory` makes a node from its context. `clients` ports are endpoints `nodes + 1` and up.
+    `drift_ppm` bounds the drift of each node's clock, drawn by seed; `flush_ns` is the range of
+    the time that a disk takes to sync. With `wire`, every message is encoded and decoded.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        nodes: int,
+        clients: int,
+        factory: NodeFactory | None = None,
+        link: LinkModel | None = None,
+        drift_ppm: int = 100,
+        flush_ns: tuple[int, int] = (200_000, 800_000),
+        trace_capacity: int = 20_000,
+        buggify: bool = False,
+        wire: Wire | None = None,
+    ) -> None:
+        if nodes and factory is None:
+            raise UsageError("A world with nodes needs a factory that makes them.")
+        self.seed = seed
+        self.now_ns = 0
+        self.nodes = tuple(range(1, nodes + 1))
+        self.buggify_enabled = buggify
+        self.delivered = 0
+        self.dropped = 0
+        self.events = 0
+        self.goals: dict[str, int] = {}
+        self.trace: deque[TraceEvent] = deque(maxlen=trace_capacity)
+        self.tasks = Tasks(self)
+        self.network = Network(nodes + clients, link or LinkModel())
+        self.wire = wire
+        self._digest = 0
+        self._order = 0
+        self._harness_order = _FIRST_HARNESS_ORDER
+        self._heap: list[tuple[int, int, int, int, int, Any]] = []
+        self._factory = factory
+        self._flush_ns = flush_ns
+        self._states = bytearray(nodes + clients + 1)
+        self._held: list[list[tuple[int, int, int, Any]]] = [[] for _ in range(nodes + 1)]
+        self._last_sent_ns = [-1] * (self.network.stride * self.network.stride)
+        self._burst = [0] * (self.network.stride * self.network.stride)
+        self._timer_numbers: dict[str, int] = {}
+        self._last_ring_ns = -1
+        self._rings = 0
+        self._drifts = [0] + [
+            stream(seed, "drift", node).randint(-drift_ppm, drift_ppm) for node in self.nodes
+        ]
+        self._disks = [
+            SimulatedDisk(schedule_flush=partial(self._schedule_flush, node))
+            for node in range(nodes + 1)
+        ]
+        self._incarnations = [0] * (nodes + 1)
+        self._contexts: list[SimulatedContext | None] = [None] * (nodes + 1)
+        self._node_objects: list[Node | None] = [None] * (nodes + 1)
+        self._ports = {
+            nodes + 1 + client: SimulatedPort(self, nodes + 1 + client) for client in range(clients)
+        }
+        for node in self.nodes:
+            self._boot(node)
+
+    # ---- what clients, nemeses and the runner see
+
+    @property
+    def running(self) -> tuple[int, ...]:
+        return tuple(node for node in self.nodes if self._states[node] == UP)
+
+    @property
+    def digest(self) -> str:
+        """The rolling digest of all that happened so far, 16 hexadecimal digits."""
+        return f"{self._digest & _HASH_BITS:016x}"
+
+    def stream(self, *name: str | int) -> Random:
+        return stream(self.seed, *name)
+
+    def port(self, client: int) -> SimulatedPort:
+        return self._ports[len(self.nodes) + 1 + client]
+
+    def status(self, node: int) -> NodeStatus | None:
+        found = self._node_objects[node]
+        return None if found is None else found.status()
+
+    def leader(self) -> int | None:
+        leading = [
+            (status.term, node)
+            for node in self.running
+            if (status := self.status(node)) is not None and status.role == "leader"
+        ]
+        return max(leading)[1] if leading else None
+
+    def node_object(self, node: int) -> Node | None:
+        """The node itself, for invariants and tests; None while it is down."""
+        return self._node_objects[node]
+
+    def name(self, endpoint: int) -> str:
+        """`n1`, `n2`, ... for nodes and `c0`, `c1`, ... for clients."""
+        nodes = len(self.nodes)
+        return f"n{endpoint}" if endpoint <= nodes else f"c{endpoint - nodes - 1}"
+
+    def describe_nodes(self) -> str:
+        """The state of every node, for error messages."""
+        states = ("up", "down", "paused")
+        return ", ".join(f"n{node} {states[self._states[node]]}" for node in self.nodes) or "none"
+
+    async def perform(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            self.act(action)
+
+    def act(self, action: Action) -> None:
+        """Do one action of the table in `harness.world`; unknown ones raise UsageError."""
+        verb, *arguments = action
+        self.trace.append((self.now_ns, FAULT, 0, 0, action))
+        self._digest = hash((self._digest, self.now_ns, FAULT, len(arguments)))
+        network = self.network
+        match verb:
+            case "cut" | "mend" | "fast":
+                getattr(network, verb)(*arguments)
+            case "slow":
+                source, destination, extra_ns, loss_ratio = arguments
+                network.slow(source, destination, extra_ns=extra_ns, loss_ratio=loss_ratio)
+            case "clog":
+                source, destination, duration_ns = arguments
+                network.clog(source, destination, self.now_ns + duration_ns)
+            case "crash":
+                self._crash(*arguments)
+            case "restart":
+                self._restart(*arguments)
+            case "pause":
+                self._pause(*arguments)
+            case "resume":
+                self._resume(*arguments)
+            case "skew":
+                node, offset_ns, rate_ppm = arguments
+                context = self._contexts[node]
+                self._drifts[node] = rate_ppm
+                if context is not None:
+                    context.clock.skew(offset_ns=offset_ns, rate_ppm=rate_ppm)
+            case _:
+                raise unknown_name("action", str(verb), VERBS)
+
+    # ---- the heap
+
+    def call_at(self, time_ns: int, function: Callable[[], Woken | None]) -> None:
+        """Call `function` at the given time, after all events of nodes at that time."""
+        self._harness_order += 1
+        order = self._harness_order - _FIRST_HARNESS_ORDER + _LAST_NODE_ORDER
+        heappush(self._heap, (time_ns, order, CALL, 0, 0, function))
+
+    def wake_at(self, time_ns: int, waiter: Waiter, value: Any) -> None:
+        """Wake a parked task at the given time with `value`, before all events of nodes then."""
+        self._harness_order += 1
+        heappush(self._heap, (time_ns, self._harness_order, WAKE, 0, 0, (waiter, value)))
+
+    def advance(self, time_ns: int) -> None:
+        """Let time pass up to `time_ns` without events."""
+        self.now_ns = max(self.now_ns, time_ns)
+
+    def transmit(self, source: int, destination: int, message: Any) -> None:
+        """Put a message on the link from `source` to `destination`.
+
+        Every draw is keyed by (seed, link, time, place in a burst), so that one message more or
+        less elsewhere leaves the fate of this one as it was.
+        """
+        network = self.network
+        link = source * network.stride + destination
+        if network.cuts[link]:
+            self.dropped += 1
+            return
+        now_ns = self.now_ns
+        if self._last_sent_ns[link] == now_ns:
+            self._burst[link] += 1
+            burst = self._burst[link]
+        else:
+            self._last_sent_ns[link] = now_ns
+            self._burst[link] = burst = 0
+        mixed = hash((self.seed, link, now_ns, burst))
+        mixed = (mixed ^ (mixed >> 29)) * _MULTIPLIER
+        latency_ns = network.tables[link][mixed >> 40 & 4095] + network.extra_ns[link]
+        if self.wire is not None:
+            message = self.wire.encode(message)
+        if network.loss[link] or network.duplicate[link]:
+            fate = ((mixed ^ (mixed >> 31)) * _SECOND_MULTIPLIER >> 40) & _MASK
+            if fate < network.loss[link]:
+                self.dropped += 1
+                return
+            if _MASK - fate < network.duplicate[link]:
+                self._order += 1
+                again_ns = now_ns + 2 * latency_ns
+                heappush(self._heap, (again_ns, self._order, MESSAGE, destination, source, message))
+        arrival_ns = now_ns + latency_ns
+        if network.held_until_ns[link] > arrival_ns:
+            arrival_ns = network.held_until_ns[link]
+        self._order += 1
+        heappush(self._heap, (arrival_ns, self._order, MESSAGE, destination, source, message))
+
+    def push_timer(self, timer: Timer, time_ns: int) -> None:
+        """Put an entry for `timer` on the heap."""
+        self._order += 1
+        timer.armed_ns = time_ns
+        heappush(self._heap, (time_ns, self._order, TIMER, timer.node, timer.number, timer))
+
+    def timer_number(self, name: str) -> int:
+        """A small number for the timer name, the same in every process."""
+        return self._timer_numbers.setdefault(name, len(self._timer_numbers))
+
+    def _schedule_flush(self, node: int) -> None:
+        low_ns, high_ns = self._flush_ns
+        ratio = keyed_ratio(self.seed, node, self.now_ns, DISK)
+        self._order += 1
+        time_ns = self.now_ns + low_ns + int(ratio * (high_ns - low_ns))
+        payload = self._incarnations[node]
+        heappush(self._heap, (time_ns, self._order, DISK, node, 0, payload))
+
+    def run(self, limit_ns: int | None = None) -> Woken | None:
+        """Let events happen up to `limit_ns`; return early with a task that is to be woken.
+
+        Returns None when no event is left before the limit.
+        """
+        enter()
+        event: tuple[int, int, int, int, int, Any] | None = None
+        try:
+            heap = self._heap
+            states = self._states
+            nodes = self._node_objects
+            last_node = len(self.nodes)
+            cuts = self.network.cuts
+            stride = self.network.stride
+            record = self.trace.append
+            while heap:
+                if limit_ns is not None and heap[0][0] > limit_ns:
+                    return None
+                event = heappop(heap)
+                time_ns, _, kind, destination, source, payload = event
+                self.now_ns = time_ns
+                if kind == MESSAGE:
+                    if states[destination]:
+                        if states[destination] == PAUSED:
+                            self._held[destination].append((kind, destination, source, payload))
+                        else:
+                            self.dropped += 1
+                        continue
+                    if cuts[source * stride + destination]:
+                        self.dropped += 1
+                        continue
+                    self.delivered += 1
+                    self._digest = hash((self._digest, time_ns, kind, source, destination))
+                    if self.wire is not None:
+                        self._digest = hash((self._digest, self.wire.fingerprint(payload)))
+                        payload = self.wire.decode(payload)
+                    record((time_ns, kind, source, destination, payload))
+                    if destination > last_node:
+                        woken = self._ports[destination].on_reply(payload)
+                        if woken is not None:
+                            return woken
+                    elif source > last_node:
+                        nodes[destination].on_request(payload)  # type: ignore[union-attr]
+                    else:
+                        nodes[destination].on_message(source, payload)  # type: ignore[union-attr]
+                elif kind == TIMER:
+                    if time_ns != payload.armed_ns:
+                        continue  # superseded by an earlier deadline, or its node has crashed
+                    if states[destination] == PAUSED:
+                        self._held[destination].append((kind, destination, source, payload))
+                        continue
+                    deadline_ns = payload.deadline_ns
+                    if deadline_ns != time_ns:
+                        payload.armed_ns = -1
+                        if deadline_ns > time_ns:
+                            self.push_timer(payload, deadline_ns)
+                        elif deadline_ns >= 0:  # a resumed node: the deadline passed long ago
+                            self._fire(payload)
+                        continue
+                    self._fire(payload)
+                elif kind == DISK:
+                    if payload != self._incarnations[destination]:
+                        continue
+                    if states[destination] == PAUSED:
+                        self._held[destination].append((kind, destination, source, payload))
+                        continue
+                    self._digest = hash((self._digest, time_ns, kind, destination))
+                    record((time_ns, kind, destination, destination, None))
+                    node = nodes[destination]
+                    for token in self._disks[destination].flushed():
+                        node.on_durable(token)  # type: ignore[union-attr]
+                elif kind == WAKE:
+                    if payload[0].task is not None:
+                        return payload  # type: ignore[no-any-return]
+                else:
+                    leave()
+                    woken = payload()
+                    enter()
+                    if woken is not None:
+                        return woken  # type: ignore[no-any-return]
+                self.events += 1
+            return None
+        except SplitbrainError:
+            raise
+        except Exception as error:
+            raise self._failure(event, error) from error
+        finally:
+            leave()
+
+    def _fire(self, timer: Timer) -> None:
+        timer.armed_ns = timer.deadline_ns = -1
+        if self.now_ns != self._last_ring_ns:
+            self._last_ring_ns = self.now_ns
+            self._rings = 0
+        self._rings += 1
+        if self._rings > MAXIMUM_RINGS:
+            raise UsageError(
+                f"Timers rang {MAXIMUM_RINGS:,} times at {self.now_ns / 1e9:.6f} s, and time does "
+                f"not go on; the last one is {timer.name!r} of n{timer.node}. Usually a node sets "
+                "a timer with delay 0 whenever it rings."
+            )
+        node = self._node_objects[timer.node]
+        self._digest = hash((self._digest, self.now_ns, TIMER, timer.number, timer.node))
+        self.trace.append((self.now_ns, TIMER, timer.node, timer.node, timer.name))
+        assert node is not None
+        node.on_timer(timer.name)
+
+    def _failure(self, event: Any, error: Exception) -> Exception:
+        if event is None or event[2] in (CALL, WAKE) or event[3] > len(self.nodes):
+            return error
+        kind, node, source, payload = event[2:]
+        what = {
+            MESSAGE: f"the message {payload!r} from {self.name(source)}",
+            TIMER: f"its timer {getattr(payload, 'name', payload)!r}",
+            DISK: "the end of a flush",
+        }[kind]
+        return NodeFailure(
+            f"Node n{node} raised {type(error).__name__}: {error}\n  at "
+            f"{self.now_ns / 1e9:.6f} s of seed {self.seed}, while it handled {what}.\n"
+            "Usually this is a bug of the node itself; the same seed shows it again."
+        )
+
+    # ---- life and death of nodes
+
+    def _boot(self, node: int) -> None:
+        assert self._factory is not None
+        self._incarnations[node] += 1
+        context = SimulatedContext(
+            self,
+            node,
+            incarnation=self._incarnations[node],
+            disk=self._disks[node],
+            rate_ppm=self._drifts[node],
+        )
+        enter()
+        try:
+            made = self._factory(context)
+            check_module(sys.modules[type(made).__module__])
+            self._contexts[node] = context
+            self._node_objects[node] = made
+            self._states[node] = UP
+            made.on_start(self._disks[node].recover())
+        finally:
+            leave()
+
+    def _crash(self, node: int, mode: Any = "torn") -> None:
+        if self._states[node] == DOWN:
+            return
+        context = self._contexts[node]
+        assert context is not None
+        context.die()
+        self._states[node] = DOWN
+        self._held[node].clear()
+        self._contexts[node] = None
+        self._node_objects[node] = None
+        self._incarnations[node] += 1
+        self._disks[node].crash(mode, stream(self.seed, "crash", node, self.now_ns))
+
+    def _restart(self, node: int) -> None:
+        if self._states[node] == DOWN:
+            self._boot(node)
+
+    def _pause(self, node: int) -> None:
+        if self._states[node] == UP:
+            self._states[node] = PAUSED
+
+    def _resume(self, node: int) -> None:
+        """All that was held arrives now, in its order; timers ring late."""
+        if self._states[node] != PAUSED:
+            return
+        self._states[node] = UP
+        held, self._held[node] = self._held[node], []
+        for kind, destination, source, payload in held:
+            self._order += 1
+            if kind == TIMER:
+                payload.armed_ns = self.now_ns
+            heappush(self._heap, (self.now_ns, self._order, kind, destination, source, payload))

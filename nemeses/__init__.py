@@ -1,0 +1,1 @@
+"""What breaks: one fault family a module, combined by naming several: `partition,kill`."""
