@@ -11,11 +11,11 @@
 ...     def check(self, history):
 ...         verdict = super().check(history)
 ...         return dataclasses.replace(verdict, reason="")
->>> check_checker(Moody, [parse("0w1.")])
+>>> check_checker(Moody, [parse("0w1.")])  # doctest: +ELLIPSIS
 Traceback (most recent call last):
     ...
-AssertionError: stats on <History: 0 rows, 0 client processes, functions none>: a verdict must give
-its reason in words
+AssertionError: stats on <History: 0 rows, ... functions none>: a verdict must give its reason in
+words
 
 Limits: it cannot know whether a verdict is right, only whether it is well-behaved.
 """
@@ -68,7 +68,8 @@ def _check_one(make: Callable[[], Checker], history: History) -> Verdict:
 
 
 def _demand(kept: bool, verdict: Verdict, history: History, complaint: str) -> None:
-    assert kept, f"{verdict.checker} on {history!r}: {complaint}"
+    if not kept:
+        raise AssertionError(f"{verdict.checker} on {history!r}: {complaint}")
 
 
 def _content(history: History) -> list[Any]:

@@ -345,7 +345,7 @@ class Recorder:
         """Adds a row and returns its number, which is also its `index`.
 
         Raises UsageError on an unknown type, a negative process or a value that is no JSON data;
-        nothing is added then.
+        no row is added then.
         """
         kind = TYPE_CODES.get(type)
         if kind is None:
@@ -403,11 +403,12 @@ class Recorder:
 
 
 def _text(value: object, what: str) -> str:
-    if not isinstance(value, str) or not value.isprintable():
+    if not isinstance(value, str):
         raise UsageError(
             f"The {what} of a row is {value!r}, which is no name.\n"
-            "Functions and named processes are printable text; client processes are plain ints."
+            "Functions and named processes are text; client processes are plain ints."
         )
+    encode(value)  # refuses what no file can hold
     return str(value)
 
 

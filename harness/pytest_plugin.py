@@ -1,1 +1,145 @@
-"""The pytest plugin."""
+"""The pytest plugin: a fixture that runs an experiment and asserts its verdict.
+
+    def test_raft_survives(splitbrain):
+        splitbrain(Experiment(system="raft", nemesis="partition,kill"))
+
+Each test runs once per seed. `@pytest.mark.splitbrain(seeds=20)` asks for more of them, and
+`--splitbrain-seeds N` multiplies that; every seed is a test of its own, so pytest-xdist spreads
+them. A failure says the verdict, the seed, the command that replays it, and where the report is.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.experiment import Experiment
+    from harness.pipeline import Result
+    from harness.verdict import Outcome
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("splitbrain", "fault injection and linearizability")
+    group.addoption(
+        "--splitbrain-seeds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="run every splitbrain test with N times as many seeds",
+    )
+    group.addoption(
+        "--splitbrain-first-seed",
+        type=int,
+        default=1,
+        metavar="S",
+        help="the first seed (default: 1)",
+    )
+    group.addoption(
+        "--splitbrain-store",
+        default="store",
+        metavar="DIR",
+        help="where failing runs are kept, relative to the root of the project (default: store)",
+    )
+    group.addoption(
+        "--splitbrain-keep", action="store_true", help="keep passing runs and their reports as well"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "splitbrain(seeds=1): how many seeds a test with the splitbrain fixture runs"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "splitbrain" not in metafunc.fixturenames:
+        return
+    own = 1
+    for marker in metafunc.definition.iter_markers("splitbrain"):
+        own = marker.kwargs.get("seeds", own)
+        break
+    times = metafunc.config.getoption("--splitbrain-seeds")
+    if own < 1 or times < 1:
+        raise pytest.UsageError(
+            f"A splitbrain test needs at least one seed; asked for were {own} times {times}."
+        )
+    first = metafunc.config.getoption("--splitbrain-first-seed")
+    seeds = range(first, first + own * times)
+    metafunc.parametrize("splitbrain_seed", seeds, ids=[f"seed{seed}" for seed in seeds])
+
+
+@pytest.fixture
+def splitbrain_seed(request: pytest.FixtureRequest) -> int:
+    """The seed of this test; set by the plugin."""
+    seed: int = request.param
+    return seed
+
+
+@pytest.fixture
+def splitbrain(
+    splitbrain_seed: int,
+    pytestconfig: pytest.Config,
+    record_property: Callable[[str, Any], None],
+) -> Callable[..., Result]:
+    """Runs an `Experiment` and fails the test unless its verdict is a pass.
+
+    `splitbrain(experiment)` returns the `harness.pipeline.Result`. With `expect="fail"` the
+    verdict must be a failure, for systems that are known to be broken. `unknown` and `skipped`
+    are no passes.
+    """
+    from harness.pipeline import carry_out
+
+    store = pytestconfig.rootpath / str(pytestconfig.getoption("--splitbrain-store"))
+    keep = bool(pytestconfig.getoption("--splitbrain-keep"))
+
+    def run(experiment: Experiment, *, expect: Outcome = "pass") -> Result:
+        result = carry_out(experiment, splitbrain_seed, store=store, report_passes=keep)
+        record_property("splitbrain_seed", splitbrain_seed)
+        record_property("splitbrain_digest", result.run.digest)
+        record_property("splitbrain_verdict", result.verdict.reason)
+        if result.verdict.outcome == expect:
+            if result.verdict.passed and not keep:
+                _forget(result)
+            return result
+        pytest.fail(_message(result, expect), pytrace=False)
+
+    return run
+
+
+def _forget(result: Result) -> None:
+    """Passing runs can be had again from their seed: do not fill the disk with them."""
+    if result.folder is not None:
+        shutil.rmtree(result.folder.path, ignore_errors=True)
+        for parent in (result.folder.path.parent, result.folder.path.parent.parent):
+            _remove_if_empty(parent)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    link = folder / "latest"
+    if link.is_symlink() and not link.exists():
+        link.unlink(missing_ok=True)
+    try:
+        folder.rmdir()
+    except OSError:
+        pass  # something else is in it
+
+
+def _message(result: Result, expect: Outcome) -> str:
+    plan = result.run.plan
+    lines = [result.verdict.reason]
+    if expect != "pass":
+        lines = [f"Expected {expect}, but the verdict is {result.verdict.outcome}:", *lines]
+    lines += [
+        "",
+        f"experiment  {plan.experiment.title}",
+        f"seed        {plan.seed}",
+        f"replay      {result.replay_command}",
+    ]
+    if result.folder is not None and result.folder.report.exists():
+        lines.append(f"report      {result.folder.report}")
+    return "\n".join(lines)

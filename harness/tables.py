@@ -3,7 +3,7 @@
 A column of a history holds numbers of entries in a table (see harness.history). What is worked
 out here is worked out once for every entry of a table and then looked up for all rows at once.
 
->>> column = np.array([0, 1, 2, 1])
+>>> column = np.array([0, 1, 2, 1], dtype=np.int32)
 >>> renumber(column, (None, "x", "y"), (None, "y", "x")).tolist()
 [0, 2, 1, 2]
 """
@@ -22,14 +22,15 @@ from harness.interning import Interner
 Table = tuple[Any, ...]
 
 
-def renumber(column: NDArray[Any], own: Table, other: Table) -> NDArray[np.int32]:
+def renumber(column: NDArray[np.int32], own: Table, other: Table) -> NDArray[np.int32]:
     """`column`, which indexes the table `own`, as it indexes `other`; -1 for what is not there."""
     if own is other:
         return column
     starts_empty = other[:1] == (None,)  # as every Interner does, and the functions do not
     interner = Interner(other)
     numbers = [interner.find(entry) - (not starts_empty) for entry in own]
-    return np.array(numbers or [0], dtype=np.int32)[column]
+    lookup: NDArray[np.int32] = np.array(numbers or [0], dtype=np.int32)
+    return np.take(lookup, column)
 
 
 def renumber_names(

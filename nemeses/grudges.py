@@ -16,16 +16,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import permutations
 from random import Random
+from typing import TypeAlias
 
 import networkx as nx
 
 Nodes = Sequence[int]
-Grudge = nx.DiGraph
+Grudge: TypeAlias = "nx.DiGraph[int]"
 
 
 def _between_groups(*groups: Nodes) -> Grudge:
     """Everything between different groups is cut, in both directions."""
-    grudge = nx.DiGraph()
+    grudge: Grudge = nx.DiGraph()
     grudge.add_nodes_from(node for group in groups for node in group)
     for group, other in permutations(groups, 2):
         grudge.add_edges_from((a, b) for a in group for b in other)
@@ -58,7 +59,7 @@ def majorities_ring(nodes: Nodes, random: Random) -> Grudge:
     order = _shuffled(nodes, random)
     size = len(order)
     reach = (size // 2 + 1) // 2
-    grudge = nx.DiGraph()
+    grudge: Grudge = nx.DiGraph()
     grudge.add_nodes_from(nodes)
     for i, j in permutations(range(size), 2):
         distance = min((i - j) % size, (j - i) % size)
@@ -81,7 +82,7 @@ def one_way(nodes: Nodes, random: Random) -> Grudge:
     victim = random.choice(list(nodes))
     others = [node for node in nodes if node != victim]
     deaf = random.random() < 0.5
-    grudge = nx.DiGraph()
+    grudge: Grudge = nx.DiGraph()
     grudge.add_nodes_from(nodes)
     grudge.add_edges_from((node, victim) if deaf else (victim, node) for node in others)
     return grudge

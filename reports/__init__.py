@@ -3,10 +3,10 @@
     history + verdicts + facts
             │
             ▼
-    model      calls, faults, witness   what is said: plain data       (no checker logic)
+    model      calls, faults, witness   what is said: plain data        (no checker logic)
             │
             ▼
-    drawing    witness_drawing, plots   how it looks: geometry and SVG
+    drawing    fault_drawing, witness_drawing, plots    how it looks: geometry and SVG
             │
             ▼
     page       templates/               one document, escaped once

@@ -100,12 +100,18 @@ class Calls:
             thread=process % concurrency,
         )
 
-    def at_row(self, row: int) -> int | None:
-        """The place of the call that `row` (an invocation or a completion) belongs to, if any."""
-        invoke = row if self.history.type[row] == INVOKE else int(self.history.partner[row])
-        if invoke < 0 or not self.history.client_rows[invoke]:
-            return None
-        return int(np.searchsorted(self.row, invoke))
+    def at_rows(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The place of the call that each of `rows` (invocations or completions) belongs to.
+
+        -1 where a row belongs to none or does not exist.
+        """
+        places = np.full(len(rows), -1, dtype=np.int64)
+        there = (rows >= 0) & (rows < len(self.history))
+        known = rows[there]
+        invokes = np.where(self.history.type[known] == INVOKE, known, self.history.partner[known])
+        of_client = self.history.client_rows[known] & (invokes >= 0)
+        places[np.flatnonzero(there)[of_client]] = np.searchsorted(self.row, invokes[of_client])
+        return places
 
 
 def _times(history: History) -> tuple[NDArray[np.int64], bool]:

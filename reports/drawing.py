@@ -27,7 +27,8 @@ from reports.axis import LEFT, RIGHT, WIDTH, Tick, TimeAxis, pixels
 from reports.calls import OPEN, OUTCOMES, Calls
 from reports.fault_drawing import LANE_HEIGHT, Lane, fault_bands, visible_lanes
 from reports.model import Report
-from reports.witness import Witness, call_label, call_sentence
+from reports.sentences import call_label, call_sentence
+from reports.witness import Witness
 from reports.wording import count_text, duration_text
 
 SINGLE_MAX = 300
@@ -202,6 +203,9 @@ class _Layout:
     def line_of(self, thread: int) -> int:
         return self.line.get(thread, len(self.line))
 
+    def has_own_row(self, thread: int) -> bool:
+        return thread in self.line
+
     def y(self, thread: int) -> int:
         return self.first_y + self.line_of(thread) * self.height
 
@@ -261,11 +265,13 @@ def _bars(
         badge_x = x - 10 if x >= LEFT + 18 else x + 12
         label_x = max(x + 5, badge_x + 12) if number is not None else x + 5
         label = call_label(calls, place)
-        fits = bar_height >= 14 and label_x + len(label) * CHARACTER + 3 <= x + width
+        thread = int(calls.thread[place])
+        fits = layout.has_own_row(thread) and bar_height >= 14
+        fits = fits and label_x + len(label) * CHARACTER + 3 <= x + width
         bars.append(
             Bar(
                 x=x,
-                y=layout.y(int(calls.thread[place])) + inset,
+                y=layout.y(thread) + inset,
                 width=width,
                 height=bar_height,
                 outcome=OUTCOMES[INFO] if outcome == OPEN else OUTCOMES[outcome],

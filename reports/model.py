@@ -27,7 +27,7 @@ from harness.history import FAIL, INFO, OK, History
 from harness.verdict import SEVERITY, Outcome, Verdict, worst
 from reports.calls import OPEN, Calls
 from reports.faults import FaultLane, fault_lanes
-from reports.witness import Witness, witness_of
+from reports.witness import Witness, witness_context, witness_of
 from reports.wording import COMMAND_CHARACTERS, value_text, visible
 
 CHECKS_MAX = 60
@@ -127,16 +127,18 @@ def build_report(
     calls = Calls.of(history, concurrency=_concurrency(facts))
     origin_ns = 0 if calls.first_ns < ORIGIN_MAX_NS and calls.timed else calls.first_ns
     ranked = sorted(verdicts, key=lambda verdict: -SEVERITY[verdict.outcome])
-    found = [
-        witness
+    attempts = [
+        witness_of(verdict, calls, origin_ns=origin_ns) if verdict.outcome == "fail" else None
         for verdict in ranked
-        if verdict.outcome == "fail"
-        and (witness := witness_of(verdict, calls, origin_ns=origin_ns)) is not None
     ]
+    found = [witness for witness in attempts if witness is not None]
     return Report(
         title=visible(title, 300),
         verdict=_check(worst(verdicts)),
-        checks=tuple(_check(verdict) for verdict in ranked[:CHECKS_MAX]),
+        checks=tuple(
+            _check(verdict, untold=witness is None)
+            for verdict, witness in list(zip(ranked, attempts, strict=True))[:CHECKS_MAX]
+        ),
         facts=tuple(
             (visible(name, 80), visible(value, 400))
             for name, value in list(facts.items())[:FACTS_MAX]
@@ -170,7 +172,8 @@ def _concurrency(facts: Mapping[str, str]) -> int | None:
     return None
 
 
-def _check(verdict: Verdict) -> Check:
+def _check(verdict: Verdict, *, untold: bool = False) -> Check:
+    """`verdict` in words; with `untold`, what its witness says has no place of its own."""
     details = list(verdict.details.items())
     shown = [(visible(name, 60), _detail(value)) for name, value in details[:DETAILS_MAX]]
     if len(details) > DETAILS_MAX:
@@ -180,7 +183,7 @@ def _check(verdict: Verdict) -> Check:
         outcome=verdict.outcome,
         reason=visible(verdict.reason),
         could_not_detect=_bounded_list(verdict.could_not_detect),
-        details=tuple(shown),
+        details=(*(witness_context(verdict.witness or {}) if untold else ()), *shown),
     )
 
 

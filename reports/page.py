@@ -25,7 +25,8 @@ from reports.axis import pixels
 from reports.drawing import SINGLE_MAX, around_witness, whole_run
 from reports.model import Report
 from reports.plots import Plot, latency_plot, markers, rate_plot, rate_table
-from reports.witness import ENTRIES_MAX, Witness, call_sentence
+from reports.sentences import call_sentence
+from reports.witness import ENTRIES_MAX, Witness
 from reports.witness_drawing import draw_witness
 from reports.wording import count_text, duration_text, moment_text
 

@@ -37,7 +37,11 @@ BUCKETS = 80
 #: Functions with a marker of their own, the most used first; the rest share the last one.
 MARKERS = "osD^vp"
 STRIP = 15
-AXIS_ROOM = 28
+AXIS_ROOM = 30
+#: Half a label of the vertical axis.
+TOP_ROOM = 7
+#: Fewer completed operations than this are read more easily in a list than in a plot.
+PLOTTED_MIN = 20
 _DRAWN = (OK, FAIL, INFO)
 _ROLE = {OK: "ok", FAIL: "fail", INFO: "info"}
 
@@ -72,17 +76,17 @@ def markers(report: Report) -> tuple[tuple[str, str], ...]:
 
 
 def latency_plot(report: Report) -> Plot | None:
-    """A point a completed operation, by the moment it was asked; None if there is nothing."""
+    """A point a completed operation, by the moment it was asked; None if there are few."""
     calls = report.calls
     done = np.flatnonzero(calls.outcome != OPEN)
-    if not calls.timed or not len(done):
+    if not calls.timed or len(done) < PLOTTED_MIN:
         return None
     axis = _axis(report)
     took = np.maximum(calls.end_ns[done] - calls.start_ns[done], 1)
     logs = np.log10(took)
     low, high = _decades(logs)
-    height = 260 + STRIP * len(report.lanes)
-    inner = height - AXIS_ROOM - STRIP * len(report.lanes)
+    inner = 230
+    height = inner + AXIS_ROOM + TOP_ROOM + STRIP * len(report.lanes)
     x = LEFT + (calls.start_ns[done] - axis.start_ns) * ((RIGHT - LEFT) / axis.span_ns)
     y = (logs - low) * (inner / (high - low))
     shape = _shapes(report)[calls.f[done]]
@@ -92,6 +96,7 @@ def latency_plot(report: Report) -> Plot | None:
         axes.set_ylim(low, high)
         decades = range(low, high + 1)
         axes.set_yticks(decades, [duration_text(10**decade) for decade in decades])
+        small = 3.4 if len(kept) > 500 else 5.5
         for code in _DRAWN:  # the worst last, to lie in front
             colour = LIGHT[_ROLE[code]]
             for number, marker in enumerate(MARKERS):
@@ -102,9 +107,10 @@ def latency_plot(report: Report) -> Plot | None:
                         logs[mine],
                         linestyle="none",
                         marker=marker,
-                        markersize=3.4 if code == OK else 5,
+                        markersize=small if code == OK else 5,
                         markerfacecolor=colour if code == OK else "none",
                         markeredgecolor=colour,
+                        clip_on=False,
                         markeredgewidth=0.0 if code == OK else 1.2,
                     )
 
@@ -124,7 +130,7 @@ def rate_plot(report: Report) -> Plot | None:
     per_second = {code: counts[code] / seconds for code in _DRAWN}
     top = max(float(column.max()) for column in per_second.values())
     tick = round_step(top / 4)
-    height = 170 + STRIP * len(report.lanes)
+    height = 140 + AXIS_ROOM + TOP_ROOM + STRIP * len(report.lanes)
 
     def paint(axes: Any) -> None:
         axes.set_ylim(0, top * 1.06)
@@ -174,8 +180,9 @@ def _rates(
 ) -> tuple[NDArray[np.int64], dict[int, NDArray[np.int64]], int] | None:
     """Edges of buckets of equal, round length (the last one shorter), and completions in each."""
     calls = report.calls
-    if not calls.timed or not bool((calls.outcome != OPEN).any()) or report.duration_ns == 0:
-        return None  # Nothing completed, or all at one moment: then there is no "per second".
+    completed = int(np.count_nonzero(calls.outcome != OPEN))
+    if not calls.timed or completed < PLOTTED_MIN or report.duration_ns == 0:
+        return None  # All at one moment: then there is no "per second".
     axis = _axis(report)
     step = round_step(axis.span_ns / buckets)
     edges = np.arange(axis.start_ns, axis.end_ns, step, dtype=np.int64)
@@ -260,7 +267,7 @@ def _draw(
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    top = STRIP * len(report.lanes) + 2
+    top = STRIP * len(report.lanes) + TOP_ROOM
     # The defaults but for the backend, which is none of our business: no matplotlibrc is believed.
     settings = {
         key: value for key, value in matplotlib.rcParamsDefault.items() if "backend" not in key
@@ -284,8 +291,10 @@ def _draw(
             [(tick.time_ns - report.origin_ns) * seconds for tick in ticks],
             [tick.text for tick in ticks],
         )
+        if ticks and ticks[-1].x > RIGHT - 16:  # else its label would leave the drawing
+            axes.get_xticklabels()[-1].set_horizontalalignment("right")
         paint(axes)
-        axes.tick_params(length=0, pad=6, labelsize=11, labelcolor=LIGHT["muted"])
+        axes.tick_params(length=0, pad=7, labelsize=11, labelcolor=LIGHT["muted"])
         axes.grid(color=LIGHT["line"], linewidth=0.8)
         axes.set_axisbelow(True)
         _paint_faults(report, axis, axes, inner)

@@ -1,51 +1,47 @@
 """The witness of a failed check, as numbered sentences, and the stretch of the run around it.
 
 A verdict's witness names rows of the history: `witness["rows"]`, and in `witness["operation"]` the
-row of the one operation that nothing explains, the culprit. Rows are meant by their `index`, so
-that a witness found in a part of a history still points into the whole. Everything else that the
-witness holds (states, keys, reasons) is shown as it is.
+row of the one operation that nothing explains, the culprit. A checker may describe the
+culprit instead (`{"rows": [...], ...}`). Everything else that the witness holds (states, keys,
+reasons) is shown as it is.
 
-Limits: at most `ENTRIES_MAX` operations get a sentence, the culprit and those nearest to it;
-`Witness.notes` says what was left out. The stretch around it holds at most `AROUND_MAX`
-operations and is narrowed around the culprit where there are more.
+Limits: at most `ENTRIES_MAX` operations get a sentence: the culprit, the latest that mention its
+value (such as whoever wrote what it read), and those nearest to it. The stretch around it holds at
+most `AROUND_MAX` operations and is narrowed around the culprit where there are more. `notes` say
+what was left out.
 
 >>> from harness.history import Recorder
 >>> recorder = Recorder()
->>> for time_ns, type, value in [(1_000_000, "invoke", None), (9_000_000, "ok", 7)]:
-...     _ = recorder.append(time_ns=time_ns, process=3, type=type, f="read", value=value)
->>> verdict = Verdict(checker="c", outcome="fail", reason="r", witness={"rows": [1]})
->>> witness_of(verdict, Calls.of(recorder.history()), origin_ns=0).entries[0].sentence
-'Process 3 called read at 0.001 s; it answered 7 at 0.009 s, 8 ms later.'
+>>> for time_ns, type in [(1_000_000, "invoke"), (9_000_000, "ok")]:
+...     _ = recorder.append(time_ns=time_ns, process=3, type=type, f="read")
+>>> verdict = Verdict(checker="c", outcome="fail", reason="r", witness={"rows": [0, 1]})
+>>> witness = witness_of(verdict, Calls.of(recorder.history()), origin_ns=0)
+>>> [entry.label for entry in witness.entries]
+['read → null']
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.history import FAIL, OK
+from harness.history import OK
 from harness.verdict import Verdict
-from reports.calls import OPEN, OUTCOMES, Calls
-from reports.wording import (
-    count_text,
-    decimals_needed,
-    duration_text,
-    moment_text,
-    value_text,
-    visible,
-)
+from reports.calls import OPEN, Calls
+from reports.sentences import call_label, call_sentence
+from reports.wording import count_text, decimals_needed, value_text, visible
 
 ENTRIES_MAX = 20
 AROUND_MAX = 240
+#: Of a witness that is too long: so many operations that mention the culprit's value are kept.
+KIN_MAX = 3
 #: Rows, keys and the like that a note or a table of context lists.
 LISTED_MAX = 60
-
-#: Functions whose answer is their point, even where every answer is null.
-_READING = frozenset({"read", "get", "dequeue", "poll", "pop", "lookup"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,13 +86,13 @@ def witness_of(verdict: Verdict, calls: Calls, *, origin_ns: int) -> Witness | N
     """The witness of `verdict`, None if it names no operation of a client."""
     found = verdict.witness or {}
     rows = _row_list(found.get("rows"))
-    culprit_row = _row_list([found.get("operation")])
-    places, strangers = _places(calls, [*rows, *culprit_row])
+    culprit_rows = _culprit_rows(found.get("operation"))
+    places, strangers = _places(calls, [*rows, *culprit_rows])
     if not places:
         return None
-    culprit = next(iter(_places(calls, culprit_row)[0]), None)
+    culprit = next(iter(_places(calls, culprit_rows)[0]), None)
     centre = places[-1] if culprit is None else culprit
-    shown = _nearest(calls, places, centre)
+    shown = _telling(calls, places, centre)
     keys = calls.history.key[calls.row[shown]]
     shared = int(keys[0]) if bool((keys == keys[0]).all()) else -1
     notes = [
@@ -113,69 +109,9 @@ def witness_of(verdict: Verdict, calls: Calls, *, origin_ns: int) -> Witness | N
         entries=_entries(calls, shown, culprit, origin_ns=origin_ns, with_key=shared < 0),
         around=_around(calls, shown, centre),
         key=value_text(calls.history.keys[shared]) if shared > 0 else None,
-        context=_context(found),
+        context=witness_context(found),
         notes=tuple(notes),
     )
-
-
-def call_label(calls: Calls, place: int, *, with_key: bool = True) -> str:
-    """A call in few words: `write 9`, `read → 7`, `cas [1, 2] on "x"`."""
-    history = calls.history
-    name, asked, answered = _parts(calls, place)
-    text = name + ("" if asked is None else f" {asked}")
-    text += "" if answered is None else f" → {answered}"
-    key = int(history.key[calls.row[place]])
-    return f"{text} on {value_text(history.keys[key], 40)}" if with_key and key > 0 else text
-
-
-def call_sentence(
-    calls: Calls, place: int, *, origin_ns: int, decimals: int = 3, with_key: bool = True
-) -> str:
-    """A call as one sentence: who asked what when, and what came of it."""
-    history, row = calls.history, int(calls.row[place])
-    name, asked, answered = _parts(calls, place)
-    key = int(history.key[row])
-    on_key = f" on {value_text(history.keys[key], 60)}" if with_key and key > 0 else ""
-    argument = "" if asked is None else f" {asked}"
-    started = _moment(calls, int(calls.start_ns[place]), row, origin_ns, decimals)
-    head = f"Process {int(calls.process[place])} called {name}{argument}{on_key} {started}"
-    if calls.outcome[place] == OPEN:
-        return f"{head} and had no answer to the end: it may have happened at any time."
-    done = int(calls.completion[place])
-    ended = _moment(calls, int(calls.end_ns[place]), done, origin_ns, decimals)
-    took = int(calls.end_ns[place] - calls.start_ns[place])
-    later = f", {duration_text(took)} later" if calls.timed else ""
-    error = history.errors.get(done)
-    why = f" ({value_text(error)})" if error is not None else ""
-    if calls.outcome[place] == OK:
-        answer = "it was acknowledged" if answered is None else f"it answered {answered}"
-        return f"{head}; {answer} {ended}{later}."
-    if calls.outcome[place] == FAIL:
-        return f"{head}; it failed {ended}{later}{why}: it surely did not happen."
-    return (
-        f"{head}; its outcome was still unknown {ended}{later}{why}: "
-        "it may have happened at any time since it was called."
-    )
-
-
-def _parts(calls: Calls, place: int) -> tuple[str, str | None, str | None]:
-    """Function, what was asked and what was answered; None where there is nothing to say."""
-    history, row = calls.history, int(calls.row[place])
-    name = history.functions[history.f[row]]
-    asked, done = int(history.value[row]), int(calls.completion[place])
-    asked_text = None if history.values[asked] is None else value_text(history.values[asked])
-    if calls.outcome[place] != OK:
-        return visible(name, 60), asked_text, None
-    answered = int(history.value[done])
-    if answered == asked and not (asked_text is None and name in _READING):
-        return visible(name, 60), asked_text, None
-    return visible(name, 60), asked_text, value_text(history.values[answered])
-
-
-def _moment(calls: Calls, time_ns: int, row: int, origin_ns: int, decimals: int) -> str:
-    if not calls.timed:
-        return f"in row {int(calls.history.index[row])}"
-    return f"at {moment_text(time_ns - origin_ns, decimals)}"
 
 
 def _row_list(rows: Any) -> list[int]:
@@ -185,33 +121,65 @@ def _row_list(rows: Any) -> list[int]:
     return [int(row) for row in rows if isinstance(row, int) and not isinstance(row, bool)]
 
 
+def _culprit_rows(operation: Any) -> list[int]:
+    if isinstance(operation, Mapping):
+        return _row_list(operation.get("rows"))
+    return _row_list([operation])
+
+
 def _places(calls: Calls, rows: Sequence[int]) -> tuple[list[int], int]:
-    """Calls that `rows` (by index) are parts of, by start; and how many rows are of no call."""
-    history = calls.history
-    where = {int(index): row for row, index in enumerate(history.index.tolist())} if rows else {}
-    found = [calls.at_row(where[row]) if row in where else None for row in dict.fromkeys(rows)]
-    places = sorted({place for place in found if place is not None})
-    places.sort(key=lambda place: int(calls.start_ns[place]))
-    return places, sum(place is None for place in found)
+    """The calls that `rows` are parts of, by start; and how many of the rows are of no call."""
+    # No history has 2^62 rows: what is beyond is as strange as any other row that is not there.
+    different = [row if abs(row) < 1 << 62 else -1 for row in dict.fromkeys(rows)]
+    found = calls.at_rows(np.array(different, dtype=np.int64))
+    places = np.unique(found[found >= 0])
+    in_time = places[np.argsort(calls.start_ns[places], kind="stable")]
+    return in_time.tolist(), int(np.count_nonzero(found < 0))
 
 
-def _nearest(calls: Calls, places: list[int], centre: int) -> list[int]:
-    """At most ENTRIES_MAX of `places`: those that begin nearest to `centre`, in their order."""
-    origin = int(calls.start_ns[centre])
-    ranked = sorted(places, key=lambda place: (abs(int(calls.start_ns[place]) - origin), place))
-    kept = set(ranked[:ENTRIES_MAX]) | {centre}
+def _telling(calls: Calls, places: list[int], centre: int) -> list[int]:
+    """At most ENTRIES_MAX of `places`, in their order: what tells most about `centre`."""
+    if len(places) <= ENTRIES_MAX:
+        return places
+    value = _values(calls, centre)[-1]
+    before = reversed(places[: places.index(centre)])
+    kin = (place for place in before if any(_mentions(own, value) for own in _values(calls, place)))
+    distance = np.abs(calls.start_ns[places] - calls.start_ns[centre])
+    nearest = np.array(places)[np.argsort(distance, kind="stable")[:ENTRIES_MAX]].tolist()
+    ranked = dict.fromkeys([centre, *islice(kin, KIN_MAX), *nearest])
+    kept = set(list(ranked)[:ENTRIES_MAX])
     return [place for place in places if place in kept]
 
 
+def _values(calls: Calls, place: int) -> list[Any]:
+    """What a call asked and, if it succeeded, what it was answered."""
+    history, rows = calls.history, [int(calls.row[place])]
+    if calls.outcome[place] == OK:
+        rows.append(int(calls.completion[place]))
+    return [history.values[history.value[row]] for row in rows]
+
+
+def _mentions(value: Any, wanted: Any) -> bool:
+    """Whether `value` is `wanted` or a list that has it; null says nothing."""
+    if wanted is None:
+        return False
+    parts = [value, *value] if isinstance(value, list) else [value]
+    return any(type(part) is type(wanted) and part == wanted for part in parts)
+
+
 def _left_out(calls: Calls, places: list[int], shown: list[int]) -> list[str]:
-    rest = [place for place in places if place not in set(shown)]
+    kept = set(shown)
+    rest = [place for place in places if place not in kept]
     if not rest:
         return []
-    rows = calls.history.index[calls.row[rest[:LISTED_MAX]]].tolist()
-    listed = ", ".join(str(row) for row in rows) + (" …" if len(rest) > LISTED_MAX else "")
+    rows = calls.row[rest[:LISTED_MAX]].tolist()
+    listed = ", ".join(str(row) for row in rows)
+    if len(rest) > LISTED_MAX:
+        listed += f" and {len(rest) - LISTED_MAX:,} more"
     return [
-        f"The witness has {count_text(len(places), 'operation')}; the {len(shown)} nearest to the "
-        f"last word are shown. Left out are those invoked in the rows {listed}."
+        f"The witness has {count_text(len(places), 'operation')}; shown are {len(shown)}: the last "
+        "one, the latest that mention its value, and the nearest in time. Left out are those "
+        f"invoked in the rows {listed}."
     ]
 
 
@@ -271,15 +239,10 @@ def _overlapping(calls: Calls, start_ns: int, end_ns: int) -> NDArray[np.int64]:
     return np.flatnonzero((calls.start_ns <= end_ns) & (calls.end_ns >= start_ns))
 
 
-def _context(witness: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def witness_context(witness: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """What else the witness says, in its own order."""
     items = [(name, value) for name, value in witness.items() if name not in ("rows", "operation")]
     shown = [(visible(name, 60), value_text(value, 400)) for name, value in items[:LISTED_MAX]]
     if len(items) > LISTED_MAX:
         shown.append(("…", f"{len(items) - LISTED_MAX} further entries"))
     return tuple(shown)
-
-
-def outcome_name(calls: Calls, place: int) -> str:
-    """ok, fail, info or open."""
-    return OUTCOMES[int(calls.outcome[place])]

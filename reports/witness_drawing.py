@@ -18,17 +18,19 @@ from harness.history import INFO
 from reports.axis import RIGHT, WIDTH, StretchedAxis, spread
 from reports.calls import OPEN, OUTCOMES
 from reports.drawing import CHARACTER
+from reports.fault_drawing import LANE_HEIGHT
 from reports.model import Report
 from reports.witness import Witness
 from reports.wording import clip, decimals_needed, moment_text
 
 LINE_HEIGHT = 30
 BAR_HEIGHT = 16
-TOP = 22
 BOTTOM = 26
 #: Room for number, process and label; long labels are clipped, the sentence has them whole.
 LABELS = 330
 PROCESS_X = 34
+#: Faults of one kind behind a witness; the table of faults has them all.
+SHADES_MAX = 60
 #: Widths of one character of a process and of a label, on average, in the style sheet's sizes.
 PROCESS_CHARACTER = 6.6
 LABEL_CHARACTER = 7.4
@@ -54,6 +56,7 @@ class Shade:
     """A fault behind the bars."""
 
     x: float
+    y: int
     width: float
     colour: int
     letter: str
@@ -77,6 +80,7 @@ class WitnessDrawing:
     width: int
     height: int
     left: int
+    top: int
     bottom: int
     process_x: int
     label_x: float
@@ -97,7 +101,9 @@ def draw_witness(report: Report, witness: Witness) -> WitnessDrawing:
         if calls.outcome[place] != OPEN
     ]
     axis = StretchedAxis([*starts, *ends], left=LABELS + 8, right=RIGHT - 34)
-    bottom = TOP + LINE_HEIGHT * len(places)
+    shades = _shades(report, axis)
+    top = 4 + max((shade.y + LANE_HEIGHT for shade in shades), default=0)
+    bottom = top + LINE_HEIGHT * len(places)
     processes = [f"process {int(process)}" for process in calls.process[places]]
     label_x = PROCESS_X + 10 + PROCESS_CHARACTER * max(map(len, processes))
     lines = []
@@ -112,7 +118,7 @@ def draw_witness(report: Report, witness: Witness) -> WitnessDrawing:
                 number=entry.number,
                 process=processes[number],
                 label=clip(entry.label, max(8, int((LABELS - label_x) / LABEL_CHARACTER))),
-                y=TOP + number * LINE_HEIGHT,
+                y=top + number * LINE_HEIGHT,
                 x=left,
                 width=max(right - left, 4.0),
                 outcome=OUTCOMES[INFO] if open_end else OUTCOMES[outcome],
@@ -124,11 +130,12 @@ def draw_witness(report: Report, witness: Witness) -> WitnessDrawing:
         width=WIDTH,
         height=bottom + BOTTOM,
         left=LABELS,
+        top=top,
         bottom=bottom,
         process_x=PROCESS_X,
         label_x=label_x,
         lines=tuple(lines),
-        shades=_shades(report, axis),
+        shades=shades,
         marks=_marks(report, axis),
     )
 
@@ -136,15 +143,18 @@ def draw_witness(report: Report, witness: Witness) -> WitnessDrawing:
 def _shades(report: Report, axis: StretchedAxis) -> tuple[Shade, ...]:
     first, last = axis.moments[0], axis.moments[-1]
     shades = []
+    y = 0
     for lane in report.lanes:
-        for fault in lane.faults:
-            if fault.start_ns > last or fault.end_ns < first:
-                continue
+        faults = [
+            fault for fault in lane.faults if fault.start_ns <= last and fault.end_ns >= first
+        ]
+        for fault in faults[:SHADES_MAX]:
             left = LABELS if fault.start_ns < first else axis.x(fault.start_ns)
             right = RIGHT if fault.end_ns > last else axis.x(fault.end_ns)
             shades.append(
                 Shade(
                     x=left,
+                    y=y,
                     width=max(right - left, 2.0),
                     colour=lane.colour,
                     letter=_shade_label(lane.letter, lane.name, right - left),
@@ -152,7 +162,8 @@ def _shades(report: Report, axis: StretchedAxis) -> tuple[Shade, ...]:
                     title=f"{fault.kind} {fault.what}".strip(),
                 )
             )
-    return tuple(shades[:SHADES_MAX])
+        y += LANE_HEIGHT if faults else 0
+    return tuple(shades)
 
 
 def _shade_label(letter: str, name: str, room: float) -> str:
@@ -161,10 +172,6 @@ def _shade_label(letter: str, name: str, room: float) -> str:
     if len(whole) * CHARACTER + 6 <= room:
         return whole
     return letter if room >= 12 else ""
-
-
-#: So many shades on top of each other say no more than fewer would.
-SHADES_MAX = 60
 
 
 def _marks(report: Report, axis: StretchedAxis) -> tuple[Mark, ...]:

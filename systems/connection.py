@@ -3,6 +3,9 @@
     execute ─▶ home node ─▶ refused, with a hint ─▶ the leader ─▶ answered
                         ╲▶ no answer in time ─▶ the next node, same session and serial
 
+Every operation begins at the client's home node, as with Jepsen's clients, so that whatever a node
+believes, some client asks it all the time.
+
 A command that was refused by every node it was sent to has surely had no effect (`Refused`). As
 soon as one attempt went unanswered it may take effect later, so that only an answer settles it
 (`Unanswered`), unless it only reads.
@@ -45,7 +48,7 @@ class SessionConnection:
         self._session = session
         self._serial = 0
         self._nodes = nodes
-        self._target = home
+        self._home = home
         self._policy = policy or RetryPolicy()
 
     async def execute(self, command: Command, *, read_only: bool = False) -> Any:
@@ -53,11 +56,13 @@ class SessionConnection:
         policy = self._policy
         self._serial += 1
         remaining_ns = policy.deadline_ns
+        target = self._home
+        refusals = 0
         unanswered = False
         reason = "no node answered"
         while remaining_ns > 0:
             reply = await self._port.call(
-                self._target,
+                target,
                 command,
                 session=self._session,
                 serial=self._serial,
@@ -69,15 +74,14 @@ class SessionConnection:
             if reply is None:
                 unanswered = True
                 remaining_ns -= policy.attempt_timeout_ns
-                self._target = self._after(self._target)
+                target = self._after(target)
                 continue
+            refusals += 1
             reason = reply.error
-            remaining_ns -= policy.pause_ns
-            if reply.hint:
-                self._target = reply.hint
-            else:
-                self._target = self._after(self._target)
-            await self._port.sleep_ns(policy.pause_ns)
+            target = reply.hint or self._after(target)
+            if refusals > 1 or not reply.hint:  # the first hint is followed at once
+                remaining_ns -= policy.pause_ns
+                await self._port.sleep_ns(policy.pause_ns)
         if unanswered and not read_only:
             raise Unanswered("timed out")
         raise Refused("timed out" if unanswered else reason)

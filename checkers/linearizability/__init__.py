@@ -25,6 +25,7 @@ NP-complete; a check that takes more than its budget of configurations answers `
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final, get_args
 
 import numpy as np
@@ -166,11 +167,8 @@ def decide(
 ) -> Outcome:
     """The engine's answer; Ctrl-C and the deadline work meanwhile."""
     if len(problem) <= _SMALL_OPERATIONS:
-        short = Limits(
-            configurations=min(limits.configurations, _SHORT_CONFIGURATIONS),
-            memory_bytes=limits.memory_bytes,
-            rules=limits.rules,
-        )
+        configurations = min(limits.configurations, _SHORT_CONFIGURATIONS)
+        short = replace(limits, configurations=configurations)
         outcome = engine.check(problem, short, _NEVER_ABORT)
         if outcome.reason != "budget" or short == limits:
             return outcome

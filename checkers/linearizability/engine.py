@@ -35,11 +35,13 @@ POLL_S = 0.05
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """`configurations` bounds the work; `memory_bytes` what the kernel may hold at any time (the
-    reference engine has no such bound); `rules` switches rules of the kernel off, for tests."""
+    reference engine has no such bound). For tests, `rules` switches rules of the kernel off, and
+    `patience` is how many configurations per operation it spends before it looks further ahead."""
 
     configurations: int
     memory_bytes: int = 1 << 30
     rules: int = -1
+    patience: int = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,23 +135,26 @@ def interruptible(call: Callable[[Abort], T], *, deadline_s: float | None = None
     """
     abort = np.zeros(1, dtype=np.int32)
     box: dict[str, Any] = {}
+    done = threading.Event()  # and not join: Ctrl-C in a join can pass for the end of the thread
 
     def work() -> None:
         try:
             box["result"] = call(abort)
         except BaseException as error:
             box["error"] = error
+        finally:
+            done.set()
 
     end = None if deadline_s is None else time.monotonic() + deadline_s
     thread = threading.Thread(target=work, name="linearizability", daemon=True)
     thread.start()
     try:
-        while thread.is_alive():
-            thread.join(POLL_S)
+        while not done.wait(POLL_S):
             if end is not None and time.monotonic() > end:
                 abort[0] = 1
     finally:
         abort[0] = 1
+        done.wait()
         thread.join()
     if "error" in box:
         raise box["error"]

@@ -15,7 +15,7 @@ Limits: a prefix is the shortest, but not every operation in it is to blame.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from checkers.linearizability.engine import Abort, Engine, Limits, Outcome
@@ -23,8 +23,9 @@ from checkers.linearizability.models import READ, REJECTED, UPDATE, WRITE, Model
 from checkers.linearizability.problem import Problem
 from harness.history import History
 
-#: Prefixes and states are only sought with this much work for each question.
-EXPLANATION_CONFIGURATIONS = 2_000_000
+#: Explaining may take this many configurations, or twice what the verdict took if that is more.
+LEAST_CONFIGURATIONS = 100_000
+_STATES_CONFIGURATIONS = 50_000
 _TEXT_SHOWN = 40
 _STATES_SHOWN = 5
 
@@ -76,22 +77,19 @@ def explain(
     abort: Abort,
 ) -> Explanation:
     """The explanation of an illegal `outcome` about `problem`."""
-    limits = Limits(
-        configurations=min(limits.configurations, EXPLANATION_CONFIGURATIONS),
-        memory_bytes=limits.memory_bytes,
-        rules=limits.rules,
-    )
     before = int((problem.operations["key"][: outcome.operation] == outcome.key).sum())
     part = problem.only_key(outcome.key)
     last, shortest = before, True
     if not (outcome.legal_before and outcome.illegal_with):
-        ask = _Prefixes(part, engine, limits, abort)
+        allowed = max(LEAST_CONFIGURATIONS, 2 * outcome.configurations)
+        ask = _Prefixes(part, engine, replace(limits, configurations=allowed), abort)
         last = ask.first_illegal(before, upwards=not outcome.illegal_with)
         shortest = not ask.undecided
     prefix = part.until_return_of(last)
     culprit = int(prefix.events[-1]) >> 1
-    frontier = engine.frontier(prefix, culprit, limits, abort)
-    states = tuple(_state(prefix, recipe) for recipe in frontier.recipes)
+    few = replace(limits, configurations=_STATES_CONFIGURATIONS)
+    frontier = engine.frontier(prefix, culprit, few, abort)
+    states = tuple(sorted((_state(prefix, r) for r in frontier.recipes), key=_by_value))
     key = history.keys[int(prefix.key_ids[0])]
     row = int(prefix.return_row[culprit])
     return Explanation(
@@ -108,8 +106,9 @@ def explain(
 class _Prefixes:
     """Asks an engine about prefixes of one key; each ends with the return of an operation.
 
-    Illegal prefixes stay illegal when they grow, so bisection finds the shortest. What the engine
-    cannot decide within the limits counts as legal: the prefix found is illegal in any case.
+    Illegal prefixes stay illegal when they grow, so bisection finds the shortest. The limits are
+    for all questions together; what they leave undecided counts as legal. So the prefix found is
+    illegal in any case.
     """
 
     def __init__(self, part: Problem, engine: Engine, limits: Limits, abort: Abort) -> None:
@@ -149,9 +148,11 @@ class _Prefixes:
 
     def _is_illegal(self, place: int) -> bool:
         prefix = self.part.until_return_of(self.returns[place])
-        answer = self.engine.check(prefix, self.limits, self.abort).answer
-        self.undecided |= answer == "unknown"
-        return answer == "illegal"
+        outcome = self.engine.check(prefix, self.limits, self.abort)
+        self.undecided |= outcome.answer == "unknown"
+        left = max(1, self.limits.configurations - outcome.configurations)
+        self.limits = replace(self.limits, configurations=left)
+        return outcome.answer == "illegal"
 
 
 def _state(problem: Problem, recipe: tuple[int, ...]) -> Any:
@@ -167,6 +168,12 @@ def _state(problem: Problem, recipe: tuple[int, ...]) -> Any:
         else:
             state = values[operation["b"]]
     return state
+
+
+def _by_value(state: Any) -> tuple[bool, int, str]:
+    """Numbers by size, then everything else by its text, whatever order an engine found them in."""
+    is_number = type(state) is int
+    return (not is_number, state if is_number else 0, repr(state))
 
 
 def _sentence(
@@ -191,7 +198,7 @@ def _sentence(
     )
     return (
         f"Not linearizable: {place}process {history.process[row]} {claim} {when}, {explains}; "
-        f"the {model.noun} could {_possibilities(model, states, complete)}."
+        f"the {model.noun} {_possibilities(model, states, complete)}."
     )
 
 
@@ -212,12 +219,17 @@ def _claim(model: Model, prefix: Problem, culprit: int, f: str) -> str:
 
 def _possibilities(model: Model, states: tuple[Any, ...], complete: bool) -> str:
     shown = [show(state) for state in states[:_STATES_SHOWN]]
-    more = len(states) - len(shown)
-    if more or not complete:
-        shown.append(f"{more} others" if more and complete else "others")
     verb = "be" if model.fixed is not None else "hold"
-    only = "only " if len(shown) == 1 else ""
-    return f"{only}{verb} {' or '.join([', '.join(shown[:-1]), shown[-1]] if shown[1:] else shown)}"
+    if not complete:
+        return (
+            f"could {verb} {', '.join(shown)} or more" if shown else "has too many states to tell"
+        )
+    more = len(states) - len(shown)
+    if more:
+        shown.append(f"{more} other{'s' * (more > 1)}")
+    if len(shown) == 1:
+        return f"could only {verb} {shown[0]}"
+    return f"could {verb} {', '.join(shown[:-1])} or {shown[-1]}"
 
 
 def show(value: Any) -> str:

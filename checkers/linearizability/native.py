@@ -129,6 +129,7 @@ def _problem(problem: Problem) -> tuple[Any, list[Any]]:
 def _options(limits: Limits, abort: Abort) -> tuple[Any, Any]:
     options = ffi.new("lin_options *")
     options.rules = limits.rules & lib.LIN_ALL_RULES
+    options.patience = limits.patience
     options.key_budget = options.total_budget = limits.configurations
     options.max_bytes = limits.memory_bytes
     options.abort = flag = ffi.from_buffer("int32_t[]", abort)

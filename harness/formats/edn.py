@@ -37,7 +37,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from harness.errors import MalformedHistory, UsageError
+from harness.errors import MalformedHistory
 from harness.formats.edn_syntax import CLOSE, Form, Forms
 from harness.formats.source import Source, write_bytes
 from harness.history import History
@@ -58,10 +58,7 @@ UNKNOWN_PROCESS: Final = "unknown"
 
 def read_edn(source: Source) -> History:
     """The history in `source`. Raises MalformedHistory where it is no EDN or no operation."""
-    try:
-        history = History.from_operations(_operations(source))
-    except RecursionError:
-        raise source.malformed(0, expected="data that is not nested so deeply") from None
+    history = History.from_operations(_operations(source))
     if len(history) == 0:
         raise source.empty()
     return history
@@ -126,31 +123,23 @@ def _operation(source: Source, form: Form, index: int) -> Operation:
         time_ns = UNKNOWN_TIME_NS
     given = fields.get("index")
     if (
-        kind not in TYPE_CODES
+        not isinstance(kind, str)
+        or kind not in TYPE_CODES
         or f is None
         or not is_process(process)
         or not _is_integer(time_ns)
         or not (given is None or (_is_integer(given) and given >= 0))
     ):
         raise _bad_field(source, form, fields)
-    try:
-        value, key, error = fields.get("value"), fields.get("key"), fields.get("error")
-        for data in (value, key, error):
-            if data.__class__ not in (int, str, type(None)):
-                encode(data)
-    except UsageError as problem:
-        raise source.malformed(
-            form.start, expected=f"plain data ({_first_line(problem)})"
-        ) from problem
     return Operation(
         index=index if given is None else given,
         time_ns=time_ns,
         process=process,
-        type=kind,
+        type=TYPE_NAMES[TYPE_CODES[kind]],
         f=f,
-        key=key,
-        value=value,
-        error=error,
+        key=fields.get("key"),
+        value=fields.get("value"),
+        error=fields.get("error"),
     )
 
 
@@ -167,10 +156,6 @@ def function_name(f: Any) -> str | None:
 
 def _is_integer(value: Any) -> bool:
     return type(value) is int and value in _INT64
-
-
-def _first_line(problem: Exception) -> str:
-    return str(problem).partition("\n")[0].rstrip(".")
 
 
 def is_process(value: Any) -> bool:

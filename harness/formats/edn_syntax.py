@@ -10,7 +10,7 @@ r"""Reads EDN forms into plain JSON data, keeping no more of Clojure than a chec
     #_ form   ; comment   ,               nothing
 
 Limits: metadata (^), quoting (' ` ~ @) and Clojure's other reader macros are no EDN and are
-refused; numbers in other bases too.
+refused; numbers in other bases and nesting deeper than 256 levels too.
 
 >>> forms = Forms(Source("x.edn", b'{:value [[:append 9 1]], 3 #{2 1}} :next'))
 >>> forms.read(0)
@@ -64,6 +64,7 @@ _CHARACTERS: Final = {
 }
 _CLOSER: Final = {"[": "]", "(": ")", "{": "}", "#{": "}"}
 _DISCARDED: Final = object()
+_DEEPEST: Final = 256
 _MOST_DIGITS: Final = 4000  # Python reads no more in one piece
 
 
@@ -101,8 +102,17 @@ class Forms:
 
     def peek(self, offset: int) -> int:
         """Where the next form, bracket or the end stands from `offset` on."""
-        match = _REST.match(self._text, offset, self._limit)
-        return offset if match is None else match.end()
+        while True:
+            match = _REST.match(self._text, offset, self._limit)
+            offset = offset if match is None else match.end()
+            if not self._text.startswith("#_", offset, self._limit):
+                return offset
+            discarded = self.read(offset + 2)
+            if discarded is None or discarded.value is CLOSE:
+                raise self.malformed(
+                    self._limit if discarded is None else discarded.start, "a form after the '#_'"
+                )
+            offset = discarded.end
 
     def read(self, offset: int) -> Form | None:
         """The next form from `offset` on, None at the end. Raises MalformedHistory.
@@ -122,6 +132,8 @@ class Forms:
                 frame = _Frame(match[kind], match.start(kind))
                 if not frames:
                     first = frame.start
+                elif len(frames) == _DEEPEST:
+                    raise self.malformed(frame.start, f"at most {_DEEPEST} levels of nesting")
                 frames.append(frame)
                 items = frame.items if kind == "open" else None
                 continue

@@ -58,40 +58,52 @@ def diagnose_line(source: Source, start: int, end: int, error: Exception) -> Mal
     """What is wrong with the line in the bytes `start` to `end`, which failed with `error`."""
     text = source.text  # raises by itself if the file is no UTF-8
     first = len(source.data[:start].decode("utf-8"))
-    try:
-        msgspec.json.decode(source.data[start:end], type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError) as problem:
-        last = first + len(source.data[start:end].decode("utf-8").rstrip())
-        return _syntax(source, start, last, problem)
-    return _fields(source, _skip_space(text, first), error)
+    last = first + len(source.data[start:end].decode("utf-8").rstrip())
+    first = _skip_space(text, first)
+    if _is_one_value(text, first, last):
+        return _fields(source, first, error)
+    return _syntax(source, start, end, last, error)
 
 
 def diagnose_array(source: Source, error: Exception) -> MalformedHistory:
     """What is wrong with a file that is one array, which failed with `error`."""
     text = source.text
-    try:
-        elements = msgspec.json.decode(source.data, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError) as problem:
-        return _syntax(source, 0, len(text.rstrip()), problem)
-    offset = _skip_space(text, 0) + 1
-    for _ in elements:
-        offset = _skip_space(text, offset)
+    last = len(text.rstrip())
+    offset = _skip_space(text, 0)
+    if not _is_one_value(text, offset, last):
+        return _syntax(source, 0, len(source.data), last, error)
+    offset = _skip_space(text, offset + 1)
+    while True:  # until the element that made the error
         element, end = _SCANNER.raw_decode(text, offset)
-        if _complaint(element) is not None or not _is_readable(text[offset:end]):
-            break
-        offset = _skip_space(text, end) + 1
-    return _fields(source, offset, error)
+        after = _skip_space(text, end)
+        if text[after] == "]" or _complaint(element) or not _is_readable(text[offset:end]):
+            return _fields(source, offset, error)
+        offset = _skip_space(text, after + 1)
 
 
-def _syntax(source: Source, start: int, last: int, problem: Exception) -> MalformedHistory:
-    """The error for text that is no JSON; `last` is where its last character ends."""
-    at_byte = _AT_BYTE.match(str(problem))
+def _is_one_value(text: str, first: int, last: int) -> bool:
+    """Whether `text` from `first` to `last` is one JSON value, perhaps one that is too large."""
+    try:
+        end = _SCANNER.raw_decode(text, first)[1]
+    except (ValueError, RecursionError):
+        return False
+    return end == last
+
+
+def _syntax(source: Source, start: int, end: int, last: int, error: Exception) -> MalformedHistory:
+    """The error for the bytes `start` to `end`, which are no JSON; `last` ends their characters."""
+    problem = str(error)
+    try:
+        msgspec.json.decode(source.data[start:end], type=msgspec.Raw)  # what is wrong first
+    except (msgspec.DecodeError, RecursionError) as syntax_error:
+        problem = str(syntax_error)
+    at_byte = _AT_BYTE.match(problem)
     if at_byte:
         # what trails is reported by the place after its first byte
         byte = start + int(at_byte[2]) - ("trailing characters" in at_byte[1])
         offset = len(source.data[:byte].decode("utf-8", "replace"))
         return source.malformed(offset, expected=f"JSON ({at_byte[1]})", hint=_SHAPE_HINT)
-    if "truncated" in str(problem):
+    if "truncated" in problem:
         hint = f"{_SHAPE_HINT} Usually the writer was stopped in the middle of a line."
         return source.malformed(last, expected="the rest of a JSON object", hint=hint)
     offset = len(source.data[:start].decode("utf-8", "replace"))

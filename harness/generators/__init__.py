@@ -45,10 +45,10 @@ in which they happen; `delay` catches up.
 >>> read, write = {"f": "read"}, {"f": "write", "value": 1}
 >>> for operation in perfect(phases(limit(2, repeat(write)), read), seed=1):
 ...     print(operation.time_ns, operation.process, operation.type, operation.f)
-0 0 invoke write
 0 1 invoke write
-10 0 ok write
+0 0 invoke write
 10 1 ok write
+10 0 ok write
 10 1 invoke read
 20 1 ok read
 """

@@ -18,7 +18,7 @@ machine; `mix` takes a list, and weights. `flip_flop` passes updates too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.errors import UsageError
 from harness.generators.context import Context
@@ -78,24 +78,28 @@ class Soonest(Generator, frozen=True, gc=False):
             return None
         for number, state in states.items():
             if state is not children[number]:
-                return answer, self._after(states)
+                return answer, self._with(replaced(children, states))
         return answer, self
 
-    def _after(self, states: dict[int, Generator | None]) -> Generator:
-        """With the new states of some children; the exhausted ones leave."""
-        kept, weights = [], []
-        for number, child in enumerate(self.children):
-            state = states.get(number, child)
-            if state is not None and state is not NOTHING:
-                kept.append(state)
-                weights.append(self.weights[number] if self.weights else 1)
-        if not kept:
-            return NOTHING
-        return Soonest(tuple(kept), tuple(weights) if self.weights else None)
+    def _with(self, children: tuple[Generator, ...]) -> Generator:
+        for child in children:
+            if child is not NOTHING:
+                return Soonest(children, self.weights)
+        return NOTHING
 
     def update(self, context: Context, event: Event) -> Generator:
         children = updated(self.children, context, event)
-        return self if children is self.children else Soonest(children, self.weights)
+        return self if children is self.children else self._with(children)
+
+
+def replaced(
+    children: tuple[Generator, ...], states: Mapping[int, Generator]
+) -> tuple[Generator, ...]:
+    """The children, some of them with new states."""
+    after = list(children)
+    for number, state in states.items():
+        after[number] = state
+    return tuple(after)
 
 
 def updated(
@@ -130,11 +134,7 @@ class Shortest(Generator, frozen=True, gc=False):
         answer, states = soonest(context, len(offers), offers.__getitem__)
         if answer is None:
             return None
-        children = list(self.children)
-        for number, state in states.items():
-            if state is not None:
-                children[number] = state
-        return answer, Shortest(tuple(children))
+        return answer, Shortest(replaced(self.children, states))
 
     def update(self, context: Context, event: Event) -> Generator:
         children = updated(self.children, context, event)

@@ -46,36 +46,45 @@ _MULTIPLIER = 0x94D049BB133111EB
 _MASK_53 = (1 << 53) - 1
 _SCALE = 2.0**-53
 
-#: A decision has this many draws to itself, the upper half of them for `update`.
+#: A decision has this many draws to itself: the lower half for `op`, the upper half for the events
+#: until the next operation, each with 64 draws at a place that its time and thread decide.
 _DRAWS_OF_A_DECISION = 1 << 24
+_PLACES_OF_EVENTS = (1 << 17) - 1
 
 #: Masks below this have their bits remembered; wider ones hardly ever come again.
 _REMEMBERED = 1 << 12
 
 
 class Draws(Random):
-    """A `random.Random` whose numbers depend on (seed, decision, how many were drawn) alone."""
+    """A `random.Random` whose numbers depend on (seed, decision, how many were drawn) alone.
+
+    `position` is where in the sequence it stands; who asked a child in vain puts it back, so that
+    the ask leaves no trace.
+    """
 
     def __init__(self, seed: int) -> None:
         # The Mersenne twister underneath is never used, hence no call of the base.
         self._key = hash((seed,))
-        self._position = 0
+        self.position = 0
 
-    def rewind(self, decision: int, *, updating: bool = False) -> None:
+    def rewind(self, decision: int) -> None:
         """Start again for the decision number `decision`; the same one gives the same draws."""
-        self._position = decision * _DRAWS_OF_A_DECISION
-        if updating:
-            self._position += _DRAWS_OF_A_DECISION // 2
+        self.position = decision * _DRAWS_OF_A_DECISION
+
+    def rewind_for_event(self, decision: int, time_ns: int, bit: int) -> None:
+        """Start again for an event of thread `bit` before the decision is made."""
+        place = hash((time_ns, bit)) & _PLACES_OF_EVENTS
+        self.position = decision * _DRAWS_OF_A_DECISION + _DRAWS_OF_A_DECISION // 2 + place * 64
 
     def _bits_53(self) -> int:
-        self._position = position = self._position + 1
+        self.position = position = self.position + 1
         mixed = hash((self._key, position))
         return ((mixed ^ (mixed >> 29)) * _MULTIPLIER >> 24) & _MASK_53
 
     def random(self) -> float:
         """A number in [0, 1)."""
         # Written out, not by _bits_53: this is the hottest line of all generators.
-        self._position = position = self._position + 1
+        self.position = position = self.position + 1
         mixed = hash((self._key, position))
         return (((mixed ^ (mixed >> 29)) * _MULTIPLIER >> 24) & _MASK_53) * _SCALE
 

@@ -85,7 +85,7 @@ class Pending(msgspec.Struct, frozen=True, gc=False):
     """Nothing now: ask again after the next event, and at `until_ns` unless that is None.
 
     With `only_time`, threads that become free change nothing before `until_ns`; only an `update`
-    that changes the generator can. It spares `prepare` from asking in vain, and is never needed.
+    that changes the generator can. That spares asking in vain (see `Quiet`), and is never needed.
     """
 
     until_ns: int | None = None
@@ -146,6 +146,30 @@ class Nothing(Generator, frozen=True, gc=False):
 NOTHING = Nothing()
 
 
+class Quiet(Generator, frozen=True, gc=False):
+    """A child that only time can wake: until then it is not asked, just told of events."""
+
+    child: Generator
+    pending: Pending
+    until_ns: int
+
+    def op(self, context: Context) -> Offer:
+        if context.time_ns < self.until_ns:
+            return self.pending, self
+        return self.child.op(context)
+
+    def update(self, context: Context, event: Event) -> Generator:
+        child = self.child.update(context, event)
+        return self if child is self.child else child
+
+
+def quiet(pending: Pending, generator: Generator) -> Generator:
+    """`generator`, which has just answered `pending`, as it should be kept until asked again."""
+    if pending.only_time and pending.until_ns is not None and not isinstance(generator, Quiet):
+        return Quiet(generator, pending, pending.until_ns)
+    return generator
+
+
 def earlier(first_ns: int | None, second_ns: int | None) -> int | None:
     """The earlier of two times, where None is never."""
     if first_ns is None:
@@ -160,28 +184,39 @@ def soonest(
     count: int,
     ask: Callable[[int], Offer],
     weights: Sequence[int] | None = None,
-) -> tuple[Invocation | Pending | None, dict[int, Generator | None]]:
+) -> tuple[Invocation | Pending | None, dict[int, Generator]]:
     """Ask `count` children and take the soonest operation; ties fall by weight.
 
-    Returns the answer, and the new states of the children that changed (None: exhausted). The
+    Returns the answer, and the new states of the children that changed (NOTHING: exhausted). The
     children are asked in a weighted random order, and the first one that can act *now* ends the
     search: nobody can be sooner, and among those that can act now each one comes first with a
     probability proportional to its weight. So a wide choice costs one ask, not `count`.
 
     A child that is pending until a time before the soonest operation makes the answer pending
     until that time: it might then have something sooner.
+
+    How often somebody asks must not matter. Therefore `count` has to stay the same, exhausted
+    children included, and asks in vain give their draws back.
     """
     if count == 0:
         return None, {}
-    now_ns = context.time_ns
+    random = context.random
+    position = random.position
     if weights is None:
-        first = int(context.random.random() * count) if count > 1 else 0
+        first = int(random.random() * count) if count > 1 else 0
     else:
         first = _draw(context, range(count), weights)
+    before = random.position
     offer = ask(first)
-    if offer is not None and isinstance(offer[0], Invocation) and offer[0].time_ns <= now_ns:
-        return offer[0], {first: offer[1]}  # by far the most frequent case
-    return _soonest_of_rest(context, count, ask, weights, first, offer)
+    if offer is not None and isinstance(offer[0], Invocation):
+        if offer[0].time_ns <= context.time_ns:
+            return offer[0], {first: offer[1]}  # by far the most frequent case
+    else:
+        random.position = before
+    answer, states = _soonest_of_rest(context, count, ask, weights, first, offer)
+    if not isinstance(answer, Invocation):
+        random.position = position
+    return answer, states
 
 
 def _soonest_of_rest(
@@ -191,40 +226,42 @@ def _soonest_of_rest(
     weights: Sequence[int] | None,
     child: int,
     offer: Offer,
-) -> tuple[Invocation | Pending | None, dict[int, Generator | None]]:
+) -> tuple[Invocation | Pending | None, dict[int, Generator]]:
     """Go on with `soonest` after `child` had nothing for now, but answered `offer`."""
-    now_ns = context.time_ns
+    random, now_ns = context.random, context.time_ns
     unasked = [other for other in range(count) if other != child]
-    states: dict[int, Generator | None] = {}
-    best: Invocation | None = None
-    best_child = -1
-    best_rest: Generator | None = None
+    states: dict[int, Generator] = {}
+    best: tuple[int, Invocation, Generator] | None = None
     until_ns: int | None = None
     waiting, only_time = False, True
     while True:
         if offer is None:
-            states[child] = None
+            states[child] = NOTHING
         elif isinstance(offer[0], Pending):
             waiting = True
-            states[child] = offer[1]
+            states[child] = quiet(offer[0], offer[1])
             until_ns = earlier(until_ns, offer[0].until_ns)
             only_time = only_time and offer[0].only_time
-        elif best is None or offer[0].time_ns < best.time_ns:
-            best, best_child, best_rest = offer[0], child, offer[1]
-            if best.time_ns <= now_ns:
+        elif best is None or offer[0].time_ns < best[1].time_ns:
+            best = child, offer[0], offer[1]
+            if offer[0].time_ns <= now_ns:
                 until_ns = None
                 break
         if not unasked:
             break
         child = _draw(context, unasked, weights)
         unasked.remove(child)
+        before = random.position
         offer = ask(child)
+        if offer is None or isinstance(offer[0], Pending):
+            random.position = before
     if best is None:
         return (Pending(until_ns, only_time) if waiting else None), states
-    if until_ns is not None and until_ns < best.time_ns:
+    child, soonest_invocation, rest = best
+    if until_ns is not None and until_ns < soonest_invocation.time_ns:
         return Pending(until_ns), states
-    states[best_child] = best_rest
-    return best, states
+    states[child] = rest
+    return soonest_invocation, states
 
 
 def _draw(context: Context, numbers: Sequence[int], weights: Sequence[int] | None) -> int:

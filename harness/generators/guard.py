@@ -30,6 +30,8 @@ from harness.generators.core import (
     Invocation,
     Offer,
     Pending,
+    Quiet,
+    quiet,
 )
 from harness.generators.values import short, to_generator
 
@@ -44,15 +46,14 @@ def prepare(generator: GeneratorLike) -> Generator:
 
 
 class Prepared(Generator, frozen=True, gc=False):
-    """The root of a generator; `waiting` is a last answer that only time can change."""
+    """The root of a generator."""
 
     child: Generator
-    waiting: Pending | None = None
 
     def op(self, context: Context) -> Offer:
-        waiting = self.waiting
-        if waiting is not None and context.time_ns < (waiting.until_ns or 0):
-            return waiting, self
+        child = self.child
+        if isinstance(child, Quiet) and context.time_ns < child.until_ns:
+            return child.pending, self
         context.random.rewind(context.draw)
         try:
             offer = self.child.op(context)
@@ -62,12 +63,11 @@ class Prepared(Generator, frozen=True, gc=False):
             return None
         check_offer(offer, context, self.child)
         answer, rest = offer
-        if isinstance(answer, Pending) and answer.only_time and answer.until_ns is not None:
-            return answer, Prepared(rest, answer)
-        return answer, Prepared(rest)
+        return answer, Prepared(quiet(answer, rest) if isinstance(answer, Pending) else rest)
 
     def update(self, context: Context, event: Event) -> Generator:
-        context.random.rewind(context.draw, updating=True)
+        bit = context.bit_of(event.process)
+        context.random.rewind_for_event(context.draw, context.time_ns, bit)
         try:
             child = self.child.update(context, event)
         except Exception as error:

@@ -130,7 +130,10 @@ class ProcessLimit(Generator, frozen=True, gc=False):
         offer = self.child.op(context.restricted(mask))
         if offer is None:
             return None
-        return offer[0], ProcessLimit(offer[1], self.count, mask, context.processes, seen)
+        answer, rest = offer
+        if isinstance(answer, Pending):  # an event may bring a new process, and so the end
+            answer = Pending(answer.until_ns)
+        return answer, ProcessLimit(rest, self.count, mask, context.processes, seen)
 
     def update(self, context: Context, event: Event) -> Generator:
         mask = self.mask or self._mask(context)

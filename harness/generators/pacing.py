@@ -24,9 +24,10 @@ from harness.generators.core import (
     GeneratorLike,
     Offer,
     Pending,
+    earlier,
 )
 from harness.generators.limits import at_least
-from harness.generators.values import EMPTY_MAX, OneOperation, to_generator
+from harness.generators.values import OneOperation, to_generator
 
 
 def stagger(dt_ns: int, generator: GeneratorLike) -> Generator:
@@ -149,29 +150,18 @@ class CycleTimes(Generator, frozen=True, gc=False):
     def op(self, context: Context) -> Offer:
         if self.start_ns is None:
             return self._first(context, self.children[0].op(context))
-        now_ns = context.time_ns
-        turn, opens_ns = self._turn_at(now_ns - self.start_ns)
-        opens_ns += self.start_ns
-        for _ in range(EMPTY_MAX):
-            closes_ns = opens_ns + self.durations_ns[turn]
-            # A turn that lies ahead is asked as if it had begun, or it could answer too early.
-            there = context if opens_ns <= now_ns else context.at(opens_ns)
-            offer = self.children[turn].op(there)
-            if offer is None:
-                return None
-            answer, rest = offer
-            if isinstance(answer, Pending):
-                if opens_ns > now_ns:  # it may act as soon as its turn comes
-                    return Pending(opens_ns), self
-                wake_ns = closes_ns if answer.until_ns is None else answer.until_ns
-                return Pending(min(wake_ns, closes_ns)), self._with(turn, rest, self.start_ns)
-            if answer.time_ns < closes_ns:
-                return answer, self._with(turn, rest, self.start_ns)
-            opens_ns, turn = closes_ns, (turn + 1) % len(self.children)
-        raise UsageError(
-            f"None of the generators of cycle_times has an operation within its turn, in "
-            f"{EMPTY_MAX:,} turns. The turns of {self.durations_ns} ns are too short for them."
-        )
+        turn, closes_ns = self._turn_at(context.time_ns - self.start_ns)
+        closes_ns += self.start_ns
+        offer = self.children[turn].op(context)
+        if offer is None:
+            return None
+        answer, rest = offer
+        if isinstance(answer, Pending):
+            until_ns = earlier(answer.until_ns, closes_ns)
+            return Pending(until_ns), self._with(turn, rest, self.start_ns)
+        if answer.time_ns >= closes_ns:
+            return Pending(closes_ns), self
+        return answer, self._with(turn, rest, self.start_ns)
 
     def update(self, context: Context, event: Event) -> Generator:
         after = tuple(child.update(context, event) for child in self.children)
@@ -187,13 +177,12 @@ class CycleTimes(Generator, frozen=True, gc=False):
         return answer, self._with(0, rest, start_ns)
 
     def _turn_at(self, elapsed_ns: int) -> tuple[int, int]:
-        """Whose turn it is `elapsed_ns` after the start, and when after the start it began."""
-        period_ns = sum(self.durations_ns)
-        opens_ns = elapsed_ns - elapsed_ns % period_ns
+        """Whose turn it is `elapsed_ns` after the start, and when after the start it ends."""
+        closes_ns = elapsed_ns - elapsed_ns % sum(self.durations_ns)
         for turn, duration_ns in enumerate(self.durations_ns):
-            if elapsed_ns < opens_ns + duration_ns:
-                return turn, opens_ns
-            opens_ns += duration_ns
+            closes_ns += duration_ns
+            if elapsed_ns < closes_ns:
+                return turn, closes_ns
         raise AssertionError("the turns of a period make up the period")
 
     def _with(self, turn: int, rest: Generator, start_ns: int | None) -> CycleTimes:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from harness.errors import UsageError
-from harness.generators.combine import any_of
+from harness.generators.combine import any_of, replaced
 from harness.generators.context import NEMESIS, Context, Process, Thread, bits_of
 from harness.generators.core import (
     NOTHING,
@@ -24,6 +24,7 @@ from harness.generators.core import (
     Generator,
     GeneratorLike,
     Offer,
+    Pending,
     soonest,
 )
 from harness.generators.limits import at_least
@@ -170,16 +171,6 @@ class Reserve(Generator, frozen=True, gc=False):
         return tuple(masks[: len(self.children)])
 
 
-def replaced(
-    children: tuple[Generator, ...], states: dict[int, Generator | None]
-) -> tuple[Generator, ...]:
-    """`children` with the new states; None becomes the exhausted generator."""
-    after = list(children)
-    for number, state in states.items():
-        after[number] = NOTHING if state is None else state
-    return tuple(after)
-
-
 def each_thread(generator: GeneratorLike) -> Generator:
     """An own copy of the child for every thread in sight. Jepsen: `each-thread`."""
     return Each(to_generator(generator))
@@ -210,10 +201,12 @@ class Each(Generator, frozen=True, gc=False):
         if answer is None:
             # A busy thread's copy may have more to do once it is free.
             return None if context.free == context.visible else (PENDING, self)
+        if isinstance(answer, Pending) and context.free != context.visible:
+            answer = Pending(answer.until_ns)  # a thread that becomes free may act sooner
         after = dict(self.copies)
         for slot, state in states.items():
             bit = free[slot]
-            after[bit] = (context.processes[bit], NOTHING if state is None else state)
+            after[bit] = (context.processes[bit], state)
         return answer, Each(self.fresh, self.by_process, after)
 
     def update(self, context: Context, event: Event) -> Generator:

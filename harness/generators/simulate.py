@@ -19,10 +19,10 @@ The nemesis writes `info` twice. Everything is decided by the arguments and the 
 >>> generator = stagger(30, mix([{"f": "read"}, {"f": "write", "value": 1}]))
 >>> for operation in simulate(generator, seed=3, latency_ns=100):
 ...     print(operation.time_ns, operation.process, operation.type, operation.f)
-0 0 invoke write
-9 1 invoke read
-100 0 ok write
-109 1 ok read
+0 0 invoke read
+53 1 invoke write
+100 0 ok read
+153 1 ok write
 """
 
 from __future__ import annotations

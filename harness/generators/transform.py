@@ -83,6 +83,9 @@ class FilterOps(Generator, frozen=True, gc=False):
             if offer is None:
                 return None
             answer, rest = offer
+            if isinstance(answer, Pending) and child is not self.child:
+                # The next ask must refuse the same again, for it draws the same again.
+                return answer, self
             if isinstance(answer, Pending) or answer.kind != "invoke" or self.wanted(answer):
                 return answer, FilterOps(rest, self.wanted)
             child = rest

@@ -110,6 +110,7 @@ class OneOperation(Generator, frozen=True, gc=False):
             bit = self._own_bit(context)
             if not context.free >> bit & 1:
                 return PENDING, self
+            self._check_process(context.processes[bit])
         time_ns = context.time_ns
         return Invocation(
             time_ns if self.time_ns <= time_ns else self.time_ns,
@@ -133,13 +134,15 @@ class OneOperation(Generator, frozen=True, gc=False):
                 f"The operation {self.f!r} wants thread {context.roster.threads[bit]!r}, but a "
                 f"generator around it leaves only {context.threads}."
             )
-        if self.process is not None and context.processes[bit] != self.process:
+        return bit
+
+    def _check_process(self, process: Process) -> None:
+        if self.process is not None and process != self.process:
             raise UsageError(
                 f"The operation {self.f!r} wants process {self.process!r}, but its thread acts as "
-                f"process {context.processes[bit]!r} now. A process that ended with info retires; "
-                "name the thread, not the process."
+                f"process {process!r} now. A process that ended with info retires; name the "
+                "thread, not the process."
             )
-        return bit
 
 
 class Waiting(Generator, frozen=True, gc=False):

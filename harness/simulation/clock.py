@@ -1,6 +1,7 @@
 """A node's own clock: it drifts, it may step, and only the world knows true time.
 
->>> clock = NodeClock(lambda: 1_000_000_000, rate_ppm=100)
+>>> from types import SimpleNamespace
+>>> clock = NodeClock(SimpleNamespace(now_ns=1_000_000_000), rate_ppm=100)
 >>> clock.monotonic_ns()
 1000100000
 >>> clock.to_true_ns(1_000_100_000)
@@ -9,9 +10,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 PPM = 1_000_000
+
+
+class TrueTime(Protocol):
+    """Whoever knows what time it really is: the world."""
+
+    @property
+    def now_ns(self) -> int: ...
 
 
 class NodeClock:
@@ -21,12 +29,17 @@ class NodeClock:
     rely on; a test of leases breaks that promise on purpose as its negative control.
     """
 
-    __slots__ = ("_base_local_ns", "_base_true_ns", "_now", "offset_ns", "promised_ppm", "rate_ppm")
+    __slots__ = (
+        "_base_local_ns",
+        "_base_true_ns",
+        "_true",
+        "offset_ns",
+        "promised_ppm",
+        "rate_ppm",
+    )
 
-    def __init__(
-        self, now: Callable[[], int], *, rate_ppm: int = 0, promised_ppm: int = 1000
-    ) -> None:
-        self._now = now
+    def __init__(self, true: TrueTime, *, rate_ppm: int = 0, promised_ppm: int = 1000) -> None:
+        self._true = true
         self._base_local_ns = 0
         self._base_true_ns = 0
         self.rate_ppm = rate_ppm
@@ -35,7 +48,7 @@ class NodeClock:
 
     def monotonic_ns(self) -> int:
         """Local time since the start of the run."""
-        elapsed_ns = self._now() - self._base_true_ns
+        elapsed_ns = self._true.now_ns - self._base_true_ns
         return self._base_local_ns + elapsed_ns + elapsed_ns * self.rate_ppm // PPM
 
     def wall_ns(self) -> int:
@@ -55,5 +68,5 @@ class NodeClock:
         self.offset_ns += offset_ns
         if rate_ppm is not None:
             self._base_local_ns = self.monotonic_ns()
-            self._base_true_ns = self._now()
+            self._base_true_ns = self._true.now_ns
             self.rate_ppm = rate_ppm

@@ -58,7 +58,7 @@ class SimulatedContext:
         self.incarnation = incarnation
         self.peers = tuple(peer for peer in world.nodes if peer != node)
         self.disk = disk
-        self.clock = NodeClock(lambda: world.now_ns, rate_ppm=rate_ppm)
+        self.clock = NodeClock(world, rate_ppm=rate_ppm)
         self.rng = NodeRng(world.stream("node", node, incarnation))
         self.send: Callable[[int, Any], None] = partial(world.transmit, node)
 

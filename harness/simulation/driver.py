@@ -1,12 +1,17 @@
 """Runs trio tasks in virtual time, one at a time, so that trio has nothing to shuffle.
 
-    trio: all tasks are blocked ──▶ Clock.deadline_to_sleep_time ──▶ wake the driver
-    driver: pop events of the world until one wakes a task ──▶ wake that task, park
+    trio: all tasks are blocked ──▶ Clock.deadline_to_sleep_time ──▶ pop events of the world
+                  ▲                                                  until one wakes a task
+                  └──────────── that one task runs, and parks ◀──────────────────┘
 
 trio runs its runnable tasks in random order. Here at most one task is ever runnable, so that order
 is ours. Only public parts of trio are used: a `Clock`, which trio asks for a sleep time exactly
 when every task is blocked, and `trio.lowlevel` to park and wake. Native timeouts, nurseries and
 cancel scopes work inside tasks; cancellation is delivered in the order in which tasks began.
+
+The events are handled inside that call of the clock, not in a task of their own, which would cost
+a second turn of trio's loop for every wake. An exception there would look like a bug of trio's:
+it is handed to the main task, which is parked for nothing else.
 
 Limits: a task must wait through the world (`sleep_ns`, `Port.call`, `Signal`) or through a trio
 primitive on which it alone waits; two tasks woken by one native `trio.Event` would run in an
@@ -64,7 +69,6 @@ class _WorldClock(trio.abc.Clock):
 
     def __init__(self, tasks: Tasks) -> None:
         self.tasks = tasks
-        self.next_deadline = math.inf
 
     def start_clock(self) -> None:
         pass
@@ -76,24 +80,20 @@ class _WorldClock(trio.abc.Clock):
         tasks = self.tasks
         if not tasks.driving:
             return 0.0 if deadline < math.inf else math.inf
-        self.next_deadline = deadline
-        if tasks.driver_parked and deadline > self.current_time():
-            tasks.driver_parked = False
-            assert tasks.driver is not None
-            reschedule(tasks.driver)
+        if deadline > self.current_time():
+            tasks.step(deadline)
         # else a deadline has come: trio expires it first and asks again
         return 0.0
 
 
 class Tasks:
-    """The trio tasks of one world: spawning, parking, and the driver that wakes them."""
+    """The trio tasks of one world: spawning, parking, and waking them one at a time."""
 
     def __init__(self, world: SimulatedWorld) -> None:
         self.world = world
         self.clock = _WorldClock(self)
-        self.driver: Task | None = None
         self.driving = False
-        self.driver_parked = False
+        self._main: Task | None = None
         self._nursery: trio.Nursery | None = None
         self._alive: dict[Task, tuple[int, str]] = {}
         self._parked: dict[Task, Waiter] = {}
@@ -164,68 +164,65 @@ class Tasks:
         """Run `main` and all that it spawns to the end, in virtual time."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self.driver = current_task()
-            self.driving = True
             self.spawn(main, name="main")
-            # Shielded: a cancelled task must not stop virtual time for the others, which are
-            # then unwound one by one in the order in which they began.
-            with trio.CancelScope(shield=True):
-                await self._drive()
-
-    async def _drive(self) -> None:
-        try:
-            await self._until_quiet()
-            while self._unfinished:
-                if self._cancelled:
-                    # trio would deliver these in the order of a set of addresses
-                    self._cancelled.sort(key=lambda entry: entry[0])
-                    _, task, raise_cancel = self._cancelled.pop(0)
+            self.driving = True
+            try:
+                # Shielded: a cancelled task must not stop virtual time for the others, which are
+                # then unwound one by one in the order in which they began.
+                with trio.CancelScope(shield=True):
+                    await self._until_all_have_ended()
+            finally:
+                self.driving = False
+                for _, task, raise_cancel in sorted(self._cancelled, key=lambda entry: entry[0]):
                     reschedule(task, outcome.capture(raise_cancel))
-                    await self._until_quiet()
-                    continue
-                limit_ns = self._limit_ns()
-                woken = self.world.run(limit_ns)
-                if woken is not None:
-                    waiter, value = woken
-                    task_or_none = None if waiter is None else waiter.task
-                    if waiter is None or task_or_none is None:
-                        continue
-                    waiter.task = None
-                    reschedule(task_or_none, outcome.Value(value))
-                    await self._until_quiet()
-                elif limit_ns is not None:
-                    self.world.advance(limit_ns)
-                    await self._until_quiet()  # trio expires the scopes whose time has come
-                else:
-                    raise Deadlock(
-                        f"Nothing can happen any more at {self.world.now_ns / SECOND_NS:.3f} s, "
-                        f"but tasks wait:\n{self.describe_waiting()}"
-                    )
-        finally:
-            self.driving = False
-            for _, task, raise_cancel in sorted(self._cancelled, key=lambda entry: entry[0]):
-                reschedule(task, outcome.capture(raise_cancel))
-            self._cancelled.clear()
+                self._cancelled.clear()
 
-    def _limit_ns(self) -> int | None:
-        """The next native deadline, rounded so that trio sees it as passed."""
-        deadline = self.clock.next_deadline
-        if deadline == math.inf:
-            return None
-        limit_ns = math.ceil(deadline * SECOND_NS)
-        while limit_ns / SECOND_NS < deadline:
-            limit_ns += 1
-        return limit_ns
-
-    async def _until_quiet(self) -> None:
-        """Park until all other tasks are blocked again."""
-        self.driver_parked = True
+    async def _until_all_have_ended(self) -> None:
+        """Park; `step` wakes this task at the end, or with an error that ends the run."""
+        self._main = current_task()
 
         def abort(raise_cancel: Callable[[], Any]) -> Abort:
-            self.driver_parked = False
+            self._main = None
             return Abort.SUCCEEDED
 
         await wait_task_rescheduled(abort)
+
+    def step(self, deadline: float) -> None:
+        """All tasks are blocked: let events happen until one of them is to go on."""
+        main = self._main
+        if main is None:
+            return  # the end has begun
+        try:
+            if not self._unfinished:
+                self._main = None
+                reschedule(main)
+            elif self._cancelled:
+                # trio would deliver these in the order of a set of addresses
+                self._cancelled.sort(key=lambda entry: entry[0])
+                _, task, raise_cancel = self._cancelled.pop(0)
+                reschedule(task, outcome.capture(raise_cancel))
+            else:
+                self._wake_next(None if deadline == math.inf else _rounded_up_ns(deadline))
+        except Exception as error:
+            self._main = None
+            reschedule(main, outcome.Error(error))
+
+    def _wake_next(self, limit_ns: int | None) -> None:
+        while True:
+            woken = self.world.run(limit_ns)
+            if woken is None:
+                break
+            waiter, value = woken
+            if waiter is not None and waiter.task is not None:
+                task, waiter.task = waiter.task, None
+                reschedule(task, outcome.Value(value))
+                return
+        if limit_ns is None:
+            raise Deadlock(
+                f"Nothing can happen any more at {self.world.now_ns / SECOND_NS:.3f} s, "
+                f"but tasks wait:\n{self.describe_waiting()}"
+            )
+        self.world.advance(limit_ns)  # trio expires the scopes whose time has come
 
     def describe_waiting(self) -> str:
         """Who waits for what, since when; a line each, for error messages."""
@@ -237,9 +234,18 @@ class Tasks:
             since_ns = now_ns if waiter is None else waiter.since_ns
             lines.append(f"  {label} waits for {reason}, since {since_ns / SECOND_NS:.3f} s\n")
         return (
-            "".join(lines) + f"Nodes: {self.world.describe_nodes()}.\nUsually a node kept a request "
+            "".join(lines)
+            + f"Nodes: {self.world.describe_nodes()}.\nUsually a node kept a request "
             "without ever answering it and set no timer; give the call a timeout."
         )
+
+
+def _rounded_up_ns(deadline: float) -> int:
+    """A deadline of trio's in nanoseconds, so late that trio sees it as passed."""
+    limit_ns = math.ceil(deadline * SECOND_NS)
+    while limit_ns / SECOND_NS < deadline:
+        limit_ns += 1
+    return limit_ns
 
 
 class Signal:

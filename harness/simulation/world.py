@@ -105,7 +105,6 @@ class SimulatedWorld:
         self.buggify_enabled = buggify
         self.delivered = 0
         self.dropped = 0
-        self.events = 0
         self.goals: dict[str, int] = {}
         self.trace: deque[TraceEvent] = deque(maxlen=trace_capacity)
         self.tasks = Tasks(self)
@@ -119,6 +118,10 @@ class SimulatedWorld:
         self._flush_ns = flush_ns
         self._states = bytearray(nodes + clients + 1)
         self._held: list[list[tuple[int, int, int, Any]]] = [[] for _ in range(nodes + 1)]
+        # the hottest lists of the network, at hand
+        self._stride = self.network.stride
+        self._cuts = self.network.cuts
+        self._tables = self.network.tables
         self._last_sent_ns = [-1] * (self.network.stride * self.network.stride)
         self._burst = [0] * (self.network.stride * self.network.stride)
         self._timer_numbers: dict[str, int] = {}
@@ -242,21 +245,20 @@ class SimulatedWorld:
         Every draw is keyed by (seed, link, time, place in a burst), so that one message more or
         less elsewhere leaves the fate of this one as it was.
         """
-        network = self.network
-        link = source * network.stride + destination
-        if network.cuts[link]:
+        link = source * self._stride + destination
+        if self._cuts[link]:
             self.dropped += 1
             return
         now_ns = self.now_ns
         if self._last_sent_ns[link] == now_ns:
-            self._burst[link] += 1
-            burst = self._burst[link]
+            self._burst[link] = burst = self._burst[link] + 1
         else:
             self._last_sent_ns[link] = now_ns
             self._burst[link] = burst = 0
         mixed = hash((self.seed, link, now_ns, burst))
         mixed = (mixed ^ (mixed >> 29)) * _MULTIPLIER
-        latency_ns = network.tables[link][mixed >> 40 & 4095] + network.extra_ns[link]
+        network = self.network
+        latency_ns = self._tables[link][mixed >> 40 & 4095] + network.extra_ns[link]
         if self.wire is not None:
             message = self.wire.encode(message)
         if network.loss[link] or network.duplicate[link]:
@@ -271,8 +273,8 @@ class SimulatedWorld:
         arrival_ns = now_ns + latency_ns
         if network.held_until_ns[link] > arrival_ns:
             arrival_ns = network.held_until_ns[link]
-        self._order += 1
-        heappush(self._heap, (arrival_ns, self._order, MESSAGE, destination, source, message))
+        self._order = order = self._order + 1
+        heappush(self._heap, (arrival_ns, order, MESSAGE, destination, source, message))
 
     def push_timer(self, timer: Timer, time_ns: int) -> None:
         """Put an entry for `timer` on the heap."""
@@ -299,14 +301,15 @@ class SimulatedWorld:
         """
         enter()
         event: tuple[int, int, int, int, int, Any] | None = None
+        heap = self._heap
+        states = self._states
+        nodes = self._node_objects
+        last_node = len(self.nodes)
+        cuts = self._cuts
+        stride = self._stride
+        record = self.trace.append
+        wire = self.wire
         try:
-            heap = self._heap
-            states = self._states
-            nodes = self._node_objects
-            last_node = len(self.nodes)
-            cuts = self.network.cuts
-            stride = self.network.stride
-            record = self.trace.append
             while heap:
                 if limit_ns is not None and heap[0][0] > limit_ns:
                     return None
@@ -325,9 +328,9 @@ class SimulatedWorld:
                         continue
                     self.delivered += 1
                     self._digest = hash((self._digest, time_ns, kind, source, destination))
-                    if self.wire is not None:
-                        self._digest = hash((self._digest, self.wire.fingerprint(payload)))
-                        payload = self.wire.decode(payload)
+                    if wire is not None:
+                        self._digest = hash((self._digest, wire.fingerprint(payload)))
+                        payload = wire.decode(payload)
                     record((time_ns, kind, source, destination, payload))
                     if destination > last_node:
                         woken = self._ports[destination].on_reply(payload)
@@ -337,21 +340,6 @@ class SimulatedWorld:
                         nodes[destination].on_request(payload)  # type: ignore[union-attr]
                     else:
                         nodes[destination].on_message(source, payload)  # type: ignore[union-attr]
-                elif kind == TIMER:
-                    if time_ns != payload.armed_ns:
-                        continue  # superseded by an earlier deadline, or its node has crashed
-                    if states[destination] == PAUSED:
-                        self._held[destination].append((kind, destination, source, payload))
-                        continue
-                    deadline_ns = payload.deadline_ns
-                    if deadline_ns != time_ns:
-                        payload.armed_ns = -1
-                        if deadline_ns > time_ns:
-                            self.push_timer(payload, deadline_ns)
-                        elif deadline_ns >= 0:  # a resumed node: the deadline passed long ago
-                            self._fire(payload)
-                        continue
-                    self._fire(payload)
                 elif kind == DISK:
                     if payload != self._incarnations[destination]:
                         continue
@@ -363,6 +351,8 @@ class SimulatedWorld:
                     node = nodes[destination]
                     for token in self._disks[destination].flushed():
                         node.on_durable(token)  # type: ignore[union-attr]
+                elif kind == TIMER:
+                    self._on_timer_entry(payload)
                 elif kind == WAKE:
                     if payload[0].task is not None:
                         return payload  # type: ignore[no-any-return]
@@ -372,7 +362,6 @@ class SimulatedWorld:
                     enter()
                     if woken is not None:
                         return woken  # type: ignore[no-any-return]
-                self.events += 1
             return None
         except SplitbrainError:
             raise
@@ -381,8 +370,23 @@ class SimulatedWorld:
         finally:
             leave()
 
+    def _on_timer_entry(self, timer: Timer) -> None:
+        """The heap entry of a timer came up; see `Timer` for why it may not count."""
+        now_ns = self.now_ns
+        if now_ns != timer.armed_ns:
+            return  # superseded by an earlier deadline, or its node has crashed
+        if self._states[timer.node] == PAUSED:
+            self._held[timer.node].append((TIMER, timer.node, timer.number, timer))
+            return
+        timer.armed_ns = -1
+        deadline_ns = timer.deadline_ns
+        if deadline_ns > now_ns:
+            self.push_timer(timer, deadline_ns)
+        elif deadline_ns >= 0:
+            self._fire(timer)
+
     def _fire(self, timer: Timer) -> None:
-        timer.armed_ns = timer.deadline_ns = -1
+        timer.deadline_ns = -1
         if self.now_ns != self._last_ring_ns:
             self._last_ring_ns = self.now_ns
             self._rings = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -213,18 +214,18 @@ class TestTimers:
         assert told(1, "timer") == [("a", 110 * MS)]
 
     def test_a_clock_never_runs_backwards_when_its_rate_changes(self) -> None:
-        now = [0]
-        clock = NodeClock(lambda: now[0], rate_ppm=50_000)
+        true = SimpleNamespace(now_ns=0)
+        clock = NodeClock(true, rate_ppm=50_000)
         seen = []
         for rate in (50_000, -50_000, 0, 10_000):
             clock.skew(rate_ppm=rate)
             for _ in range(10):
-                now[0] += 7 * MS
+                true.now_ns += 7 * MS
                 seen.append(clock.monotonic_ns())
         assert seen == sorted(seen)
 
     def test_the_wall_clock_may_step_while_the_monotonic_one_does_not(self) -> None:
-        clock = NodeClock(lambda: SECOND)
+        clock = NodeClock(SimpleNamespace(now_ns=SECOND))
         clock.skew(offset_ns=-2 * SECOND)
         assert (clock.monotonic_ns(), clock.wall_ns()) == (SECOND, -SECOND)
 

@@ -27,7 +27,8 @@ from reports.palette import (
     blend,
     contrast,
 )
-from reports.witness import AROUND_MAX, ENTRIES_MAX, Witness, call_sentence, witness_of
+from reports.sentences import call_sentence
+from reports.witness import AROUND_MAX, ENTRIES_MAX, Witness, witness_of
 from reports.wording import decimals_needed, duration_text, value_text, visible
 
 Tell = Callable[[list[tuple[Any, ...]]], History]
@@ -197,8 +198,8 @@ def witness_in(history: History, witness: Any) -> Witness | None:
 
 
 def test_the_culprit_is_found_by_either_of_its_rows(stale_read: dict[str, Any]) -> None:
-    for row in (6, 7):
-        found = witness_in(stale_read["history"], {"rows": [0, 4], "operation": row})
+    for operation in (6, 7, {"rows": [6, 7], "f": "read"}):
+        found = witness_in(stale_read["history"], {"rows": [0, 4], "operation": operation})
         assert found is not None
         assert found.culprit is not None
         assert found.culprit.number == 3
@@ -206,19 +207,29 @@ def test_the_culprit_is_found_by_either_of_its_rows(stale_read: dict[str, Any]) 
         assert found.key == '"x"'
 
 
-def test_rows_mean_the_index_of_the_whole_history(stale_read: dict[str, Any]) -> None:
-    history = stale_read["history"]
-    part = history.select(np.array([4, 5, 6, 7]))
-    found = witness_in(part, {"rows": [4, 6]})
-    assert found is not None
-    assert [entry.label for entry in found.entries] == ["write 4", "read → 3"]
-
-
 @pytest.mark.parametrize(
-    "witness", [None, {}, {"rows": []}, {"rows": "1"}, {"rows": [True, 999, "x"]}, {"rows": {}}]
+    "witness",
+    [None, {}, {"rows": []}, {"rows": "1"}, {"rows": [True, 999, -1, "x"]}, {"rows": {}}],
 )
 def test_a_witness_without_operations_is_none(stale_read: dict[str, Any], witness: Any) -> None:
     assert witness_in(stale_read["history"], witness) is None
+
+
+def test_a_big_witness_keeps_whoever_wrote_what_the_culprit_read(told: Tell) -> None:
+    rows: list[tuple[Any, ...]] = [
+        (0, 0, "invoke", "write", None, "old"),
+        (1, 0, "ok", "write", None, "old"),
+    ]
+    for at in range(2, 400, 2):
+        rows += [(at, 0, "invoke", "write", None, at), (at + 1, 0, "ok", "write", None, at)]
+    rows += [(500, 1, "invoke", "read"), (501, 1, "ok", "read", None, "old")]
+    found = witness_in(told(rows), {"rows": list(range(len(rows))), "operation": len(rows) - 1})
+    assert found is not None
+    assert len(found.entries) == ENTRIES_MAX
+    assert [entry.label for entry in (found.entries[0], found.entries[-1])] == [
+        'write "old"',
+        'read → "old"',
+    ]
 
 
 def test_rows_of_nobody_are_counted(stale_read: dict[str, Any]) -> None:
@@ -236,10 +247,10 @@ def test_a_big_witness_is_cut_around_the_culprit_and_says_so(
     assert found is not None
     assert len(found.entries) == ENTRIES_MAX
     assert found.culprit is not None
-    assert "3,000 operations; the 20 nearest" in found.notes[0]
+    assert "3,000 operations; shown are 20" in found.notes[0]
     assert len(found.around.places) <= AROUND_MAX
     assert found.culprit.place in found.around.places
-    assert {entry.place for entry in found.entries} <= set(found.around.places)
+    assert "operations ran while the witness did" in found.around.notes[0]
 
 
 def test_times_that_run_backwards_or_are_missing_do_not_break_a_report(told: Tell) -> None:
@@ -260,6 +271,17 @@ def test_counts_and_latencies(stale_read: dict[str, Any]) -> None:
     assert report.verdict.name == "linearizability"
     assert [check.outcome for check in report.checks] == ["fail", "pass"]
     assert sum(row.total for row in report.functions) == len(report.calls)
+
+
+def test_a_witness_without_operations_is_told_beside_its_check(told: Tell) -> None:
+    verdict = Verdict(
+        checker="convergence", outcome="fail", reason="r", witness={"n1": [1, 2], "n2": [1]}
+    )
+    report = build_report(
+        title="t", history=told([]), verdicts=[verdict], facts={}, replay_command="r"
+    )
+    assert report.witnesses == ()
+    assert report.checks[0].details == (("n1", "[1, 2]"), ("n2", "[1]"))
 
 
 def test_functions_beyond_the_limit_are_summed_up(told: Tell) -> None:

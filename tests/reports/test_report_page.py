@@ -102,8 +102,10 @@ def test_a_failing_run_is_told_in_words(stale_read: dict[str, Any]) -> None:
     assert reader.text.index("Nothing explains") > reader.text.index("it answered 3")
 
 
-def test_every_sentence_and_bar_find_each_other(stale_read: dict[str, Any]) -> None:
-    reader = Reader(render_report(**stale_read))
+def test_every_sentence_and_bar_find_each_other(
+    stale_read: dict[str, Any], long_run: LongRun
+) -> None:
+    reader = Reader(render_report(**stale_read | {"history": long_run(500, 5)}))
     ids = [name for name in reader.all("id") if name]
     assert len(ids) == len(set(ids))
     anchors = [href for href in reader.all("href") if href.startswith("#")]
@@ -173,20 +175,22 @@ def test_the_same_run_gives_the_same_bytes_in_any_process() -> None:
     assert len(answers) == 1
 
 
-def test_a_report_leaves_no_trace_of_drawing(stale_read: dict[str, Any]) -> None:
+def test_a_report_leaves_no_trace_of_drawing(long_run: LongRun) -> None:
     import matplotlib
 
-    before = dict(matplotlib.rcParams)
-    assert render_report(**stale_read) == render_report(**stale_read)
+    history, before = long_run(60, 3), dict(matplotlib.rcParams)
+    assert render(history) == render(history)
     assert dict(matplotlib.rcParams) == before
 
 
-def test_settings_of_the_user_do_not_show(stale_read: dict[str, Any]) -> None:
+def test_settings_of_the_user_do_not_show(long_run: LongRun) -> None:
     import matplotlib
 
-    expected = render_report(**stale_read)
+    history = long_run(60, 3)
+    expected = render(history)
+    assert "per second" in expected
     with matplotlib.rc_context({"axes.facecolor": "red", "font.size": 30, "axes.grid": True}):
-        assert render_report(**stale_read) == expected
+        assert render(history) == expected
 
 
 HOSTILE = [
@@ -214,6 +218,7 @@ def test_hostile_values_are_text_everywhere(text: str) -> None:
             (0, "ok", name),
             (1, "invoke", name),
             (1, "fail", name),
+            *[(2, kind, name) for _ in range(20) for kind in ("invoke", "ok")],
         ]
         for time_ns, (process, kind, f) in enumerate(rows):
             recorder.append(
@@ -250,8 +255,11 @@ def test_hostile_values_are_text_everywhere(text: str) -> None:
         assert text in Reader(html).text
 
 
-def test_the_policy_lets_only_this_style_and_script_in(stale_read: dict[str, Any]) -> None:
-    html = render_report(**stale_read)
+def test_the_policy_lets_only_this_style_and_script_in(
+    stale_read: dict[str, Any], long_run: LongRun
+) -> None:
+    html = render_report(**stale_read | {"history": long_run(500, 5)})
+    assert "latency-0" in html
     reader = Reader(html)
     [policy] = [
         attrs["content"] or ""
@@ -272,8 +280,10 @@ def test_the_policy_lets_only_this_style_and_script_in(stale_read: dict[str, Any
     assert "://" not in re.sub(r"<(pre|bdi).*?</\1>", "", html)
 
 
-def test_headings_and_drawings_are_for_everybody(stale_read: dict[str, Any]) -> None:
-    reader = Reader(render_report(**stale_read))
+def test_headings_and_drawings_are_for_everybody(
+    stale_read: dict[str, Any], long_run: LongRun
+) -> None:
+    reader = Reader(render_report(**stale_read | {"history": long_run(500, 5)}))
     headings = [int(tag[1]) for tag, _ in reader.tags if re.fullmatch("h[1-6]", tag)]
     assert headings.count(1) == 1
     assert all(later - earlier <= 1 for earlier, later in pairwise(headings))
@@ -313,8 +323,12 @@ def test_calls_without_answers(told: Tell) -> None:
     text = Reader(render(told(rows))).text
     assert "had no answer to the end" in text
     assert "How long operations took" not in text
-    rows.append((9, 0, "ok", "write", None, 0))
-    assert "4 operations never completed" in Reader(render(told(rows))).text
+    assert "Too few operations completed for plots" in text
+    for at in range(20):
+        rows += [(10 + at, 9, kind, "read", None, at) for kind in ("invoke", "ok")]
+    text = Reader(render(told(rows))).text
+    assert "Too few" not in text
+    assert "5 operations never completed and have no latency." in text
 
 
 def test_a_history_without_times(told: Tell) -> None:
@@ -331,8 +345,10 @@ def test_wall_clock_times_count_from_the_first_row(told: Tell) -> None:
 
 
 def test_everything_at_one_moment(told: Tell) -> None:
-    text = Reader(render(told([(0, 0, "invoke", "f"), (0, 0, "ok", "f")]))).text
-    assert "1 operation by 1 client · no faults · 0 ns" in text
+    text = Reader(render(told([(0, 0, "invoke", "f"), (0, 0, "ok", "f")] * 30))).text
+    assert "30 operations by 1 client · no faults · 0 ns" in text
+    assert "How long operations took" in text
+    assert "How many completed per second" not in text
 
 
 def test_a_default_run_is_small_and_says_what_it_merged(long_run: LongRun) -> None:
@@ -354,7 +370,7 @@ def test_a_long_run_stays_bounded(long_run: LongRun) -> None:
     assert "All 100,000 operations are drawn." in text
     assert "80 further clients share the last row." in text
     assert "points are drawn" in text
-    assert "are shown. Left out are those invoked in the rows" in text
+    assert "Left out are those invoked in the rows" in text
     assert "The first 64 of 120 clients." in text
 
 

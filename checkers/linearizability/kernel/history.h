@@ -96,7 +96,7 @@ typedef struct {
     int32_t furthest; /* the furthest first return that was reached */
     bool looked_ahead; /* something was pruned for a return beyond the first */
     int32_t reason;
-    int64_t configurations, budget, polls;
+    int64_t configurations, configurations_before, budget, polls; /* before: of earlier keys */
 
     /* lin_frontier only: stop before `target`'s return and collect the states there */
     int32_t target;

@@ -51,6 +51,7 @@ typedef struct {
 
 typedef struct {
     uint32_t rules;
+    int32_t patience;     /* configurations per operation before a key counts as hard */
     int64_t key_budget;   /* configurations that may be explored for one key */
     int64_t total_budget; /* and for all keys together */
     int64_t max_bytes;    /* memory that the call may hold at any time */

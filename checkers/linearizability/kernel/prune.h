@@ -8,7 +8,11 @@
 
 #include "open.h"
 
-enum { LOOKAHEAD_RETURNS = 24 };
+enum {
+    LOOKAHEAD_RETURNS = 12,
+    LOOKAHEAD_RETURNS_HARD = 24,
+    LOOKAHEAD_TEXTS = 32
+};
 
 /* Rule LIN_EAGER. A pure operation x that is possible now may come next without an alternative:
    take any order that goes on from here and contains x; putting x first instead leaves every
@@ -65,31 +69,75 @@ static bool is_blocked(const search *s, int32_t limit)
     return true;
 }
 
+/* Does `whole` go on with `part` after its first `from` bytes? Exact answers "no". */
+static inline bool may_go_on(const text_value *whole, int64_t from, const text_value *part,
+                             const uint64_t *prefixes)
+{
+    const uint64_t *hash = prefixes + whole->prefixes + from;
+    return from + part->length <= whole->length
+           && add61(times61(hash[0], part->power_x), part->x) == hash[part->length];
+}
+
+/* Can the first `from` bytes of `whole` grow to all of it by appends that stand before the node
+   `limit`? Each may serve once, which is not counted here; so "no" is exact. */
+static bool may_grow(const search *s, const text_value *whole, int64_t from, int32_t limit)
+{
+    int64_t reached[LOOKAHEAD_TEXTS] = {from};
+    int32_t count = 1;
+    for (int32_t i = 0; i < count; i++) {
+        if (reached[i] == whole->length) return true;
+        for (int32_t p = s->nodes[0].next; p != limit; p = s->nodes[p].next) {
+            const operation *append = &s->operations[s->nodes[p].operation];
+            if (s->nodes[p].is_return || append->function != LIN_UPDATE) continue;
+            const text_value *part = &s->texts[append->a];
+            if (!part->length || !may_go_on(whole, reached[i], part, s->prefixes)) continue;
+            int64_t end = reached[i] + part->length;
+            bool known = false;
+            for (int32_t j = 0; j < count; j++) known |= reached[j] == end;
+            if (known) continue;
+            if (count == LOOKAHEAD_TEXTS) return true; /* too many to tell */
+            reached[count++] = end;
+        }
+    }
+    return false;
+}
+
+/* Can the text be `whole` before the node `limit`: grown from what it is, or from a put? */
+static bool may_become(const search *s, const text_value *whole, int32_t limit, bool thorough)
+{
+    if (may_be_prefix(s->state.x, s->state.length, whole, s->prefixes)
+        && (!thorough || may_grow(s, whole, s->state.length, limit)))
+        return true;
+    for (int32_t p = s->nodes[0].next; p != limit; p = s->nodes[p].next) {
+        const operation *put = &s->operations[s->nodes[p].operation];
+        if (s->nodes[p].is_return || put->function != LIN_WRITE) continue;
+        const text_value *start = &s->texts[put->a];
+        if (may_be_prefix(start->x, start->length, whole, s->prefixes)
+            && (!thorough || may_grow(s, whole, start->length, limit)))
+            return true;
+    }
+    return false;
+}
+
 /* Rule LIN_LOOKAHEAD, for texts. A remaining get returned `whole`. Until it comes, the text only
-   grows, or a remaining put starts it anew; so either the present text or the text of some
-   remaining put that was called before the get returned must be a prefix of `whole`. All those puts
-   stand before the get's return in the list. How many returns are looked at is a matter of time
-   only: each single look is sound. */
+   grows, or a remaining put starts it anew; so `whole` must begin with the present text or with
+   that of a remaining put, and go on with texts of remaining appends. All of these must have been
+   called before the get returned, so they stand before its return in the list. How many returns are
+   looked at, and whether the appends are looked at as well, is a matter of time only: each look is
+   sound. Keys that turn out hard get the thorough look, which takes ten times as long and leaves a
+   hundredth of the configurations. */
 static bool future_is_impossible(search *s, int32_t first)
 {
     const node *nodes = s->nodes;
-    int32_t p = nodes[0].next;
-    for (int32_t k = 0; k < LOOKAHEAD_RETURNS && p != s->tail; p = nodes[p].next) {
+    int64_t spent = s->configurations - s->configurations_before;
+    bool hard = spent > s->options->patience * (int64_t)s->count;
+    int32_t left = hard ? LOOKAHEAD_RETURNS_HARD : LOOKAHEAD_RETURNS;
+    for (int32_t p = nodes[0].next; left && p != s->tail; p = nodes[p].next) {
         if (!nodes[p].is_return) continue;
         if (p == s->target) return false; /* what comes after it does not count */
         const operation *get = &s->operations[nodes[p].operation];
-        k++;
-        if (get->function != LIN_READ) continue;
-        const text_value *whole = &s->texts[get->a];
-        if (may_be_prefix(s->state.x, s->state.length, whole, s->prefixes)) continue;
-        bool possible = false;
-        for (int32_t q = nodes[0].next; q != p && !possible; q = nodes[q].next) {
-            const operation *put = &s->operations[nodes[q].operation];
-            if (nodes[q].is_return || put->function != LIN_WRITE) continue;
-            const text_value *start = &s->texts[put->a];
-            possible = may_be_prefix(start->x, start->length, whole, s->prefixes);
-        }
-        if (possible) continue;
+        left--;
+        if (get->function != LIN_READ || may_become(s, &s->texts[get->a], p, hard)) continue;
         if (p != first) s->looked_ahead = true;
         return true;
     }

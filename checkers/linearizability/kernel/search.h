@@ -151,6 +151,7 @@ static int32_t decide_key(search *s, const int32_t *members, int32_t count, cons
     s->reason = LIN_DECIDED;
     s->furthest = 0;
     s->looked_ahead = s->relaxed = false;
+    s->configurations_before = s->configurations;
     s->zobrist_1 = s->zobrist_2 = s->open_hash = 0;
     s->trail_count = s->open_lifts = s->overdrawn = 0;
     s->budget = budget > INT64_MAX - s->configurations ? INT64_MAX : s->configurations + budget;

@@ -1,0 +1,322 @@
+"""The command line: run, check, replay, list.
+
+Exit codes, as in Jepsen: 0 pass, 1 fail, 2 unknown or skipped, 254 bad arguments, 255 a crash of
+splitbrain or of the system under test.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from harness import catalog
+from harness.errors import SplitbrainError, UsageError
+from harness.experiment import Experiment, seconds
+from harness.pipeline import Progress, Result, carry_out, carry_out_again
+from harness.store import open_folder, verdict_document
+from harness.verdict import Outcome, Verdict, worst
+
+EXIT_CODES: dict[Outcome, int] = {"pass": 0, "fail": 1, "unknown": 2, "skipped": 2}
+BAD_ARGUMENTS = 254
+CRASH = 255
+
+_SIGNS: dict[Outcome, str] = {
+    "pass": "[green]✓ pass[/]",
+    "fail": "[red]✗ fail[/]",
+    "unknown": "[yellow]? unknown[/]",
+    "skipped": "[yellow]- skipped[/]",
+}
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class _Duration(click.ParamType[int]):
+    """Seconds, or a number with a unit: 60, 1.5, 90s, 200ms, 10m, 2h; gives nanoseconds."""
+
+    name = "duration"
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}  # noqa: RUF012
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d*)?)(ms|s|m|h|)", str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is no duration; write seconds (60) or 200ms, 90s, 10m, 2h.")
+        return seconds(float(match[1]) * self.units[match[2]])
+
+
+def _option_value(text: str) -> str | int | float | bool:
+    """`keys=3` gives a number, `values=reused` a word."""
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+    return value if isinstance(value, str | int | float | bool) else text
+
+
+def _parse_options(options: Sequence[str]) -> dict[str, str | int | float | bool]:
+    parsed = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--option takes name=value, such as keys=3; it was {option!r}.")
+        parsed[name.replace("-", "_")] = _option_value(value)
+    return parsed
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("splitbrain"), prog_name="splitbrain")
+def cli() -> None:
+    """Breaks distributed systems on purpose and proves from their histories what broke."""
+
+
+@cli.command()
+@click.argument("system")
+@click.option("-w", "--workload", default="register", show_default=True, help="What clients do.")
+@click.option(
+    "-n", "--nemesis", default="none", show_default=True, help="What breaks: partition,kill,..."
+)
+@click.option("-s", "--seed", type=int, default=1, show_default=True, help="Decides everything.")
+@click.option("--nodes", type=int, default=5, show_default=True)
+@click.option("--clients", type=int, default=10, show_default=True)
+@click.option(
+    "--time-limit", type=_Duration(), default="60", show_default=True, help="Simulated seconds."
+)
+@click.option("--rate", type=float, default=100.0, show_default=True, help="Operations a second.")
+@click.option("--flaw", default=None, help="Plant one of the system's flaws.")
+@click.option(
+    "--interval", type=_Duration(), default="3", show_default=True, help="Between fault changes."
+)
+@click.option(
+    "--recovery", type=_Duration(), default="5", show_default=True, help="Quiet time at the end."
+)
+@click.option("--loss", type=float, default=0.0, show_default=True, help="Of all messages, 0 to 1.")
+@click.option("--duplicate", type=float, default=0.0, show_default=True, help="The same, sent twice.")
+@click.option("--drift-ppm", type=int, default=100, show_default=True, help="Bound of clock drift.")
+@click.option("-o", "--option", "options", multiple=True, help="For the workload: name=value.")
+@click.option("--buggify", is_flag=True, help="Let nodes take rare paths often.")
+@click.option("--wire", is_flag=True, help="Encode and decode every message.")
+@click.option(
+    "--store", type=click.Path(path_type=Path), default="store", show_default=True,
+    help="Where runs are kept.",
+)  # fmt: skip
+def run(
+    system: str,
+    workload: str,
+    nemesis: str,
+    seed: int,
+    nodes: int,
+    clients: int,
+    time_limit: int,
+    rate: float,
+    flaw: str | None,
+    interval: int,
+    recovery: int,
+    loss: float,
+    duplicate: float,
+    drift_ppm: int,
+    options: tuple[str, ...],
+    buggify: bool,
+    wire: bool,
+    store: Path,
+) -> int:
+    """Run SYSTEM under a workload and a nemesis, judge it and write a report."""
+    experiment = Experiment(
+        system=system,
+        workload=workload,
+        nemesis=nemesis,
+        flaw=flaw,
+        nodes=nodes,
+        clients=clients,
+        time_limit_ns=time_limit,
+        rate_per_s=rate,
+        recovery_ns=recovery,
+        interval_ns=interval,
+        options=_parse_options(options),
+        drift_ppm=drift_ppm,
+        loss_ratio=loss,
+        duplicate_ratio=duplicate,
+        buggify=buggify,
+        wire=wire,
+    )
+    return _show(_with_progress(lambda told: carry_out(experiment, seed, store=store, progress=told)))
+
+
+@cli.command()
+@click.argument("run_folder", type=click.Path(exists=True, path_type=Path), metavar="RUN")
+@click.option(
+    "--store", type=click.Path(path_type=Path), default="store", show_default=True,
+    help="Where the replay is kept.",
+)  # fmt: skip
+def replay(run_folder: Path, store: Path) -> int:
+    """Run the plan of an earlier RUN again; the digest must come out the same."""
+    from harness.plan import Plan
+    from harness.simulation.trace import first_difference
+
+    folder = open_folder(run_folder)
+    plan = Plan.decode(folder.plan.read_bytes())
+    if not plan.digest:
+        raise UsageError(
+            f"The run in {str(folder.path)!r} was cut short before its plan was complete. Run its "
+            f"seed again: splitbrain run {plan.experiment.system} --seed {plan.seed} ..."
+        )
+    result = _with_progress(lambda told: carry_out_again(plan, store=store, progress=told))
+    code = _show(result)
+    if result.run.digest == plan.digest:
+        console.print(f"Replayed exactly: digest {plan.digest}.")
+        return code
+    difference = None
+    if folder.trace.is_file():
+        with folder.trace.open("rb") as file:
+            difference = first_difference(file, result.run.trace_lines())
+    errors.print(
+        f"[red]The replay differs[/]: digest {result.run.digest}, recorded was {plan.digest}.\n"
+        f"{'' if difference is None else 'Of the recorded events, ' + difference + '.'}\n"
+        "Usually the code of the system, workload or harness has changed since; if it has not, "
+        "something in it depends on more than the seed."
+    )
+    return CRASH
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.option("-m", "--model", default="cas-register", show_default=True, help="See splitbrain list.")
+@click.option("--initial", default=None, help="What the object starts as, as JSON.")
+@click.option("--independent", is_flag=True, help="Values are [key, value] pairs, as in Jepsen.")
+@click.option("--engine", default=None, help="native or reference; the best one there is if unset.")
+@click.option("--budget", type=int, default=None, help="Configurations to explore at most.")
+@click.option("--json", "as_json", is_flag=True, help="Verdicts as JSON, one line a file.")
+def check(
+    files: tuple[Path, ...],
+    model: str,
+    initial: str | None,
+    independent: bool,
+    engine: Any,
+    budget: int | None,
+    as_json: bool,
+) -> int:
+    """Check recorded histories: JSON Lines, history.edn, history.txt or jepsen logs."""
+    from harness.formats import read_history
+
+    checker = catalog.load("checker", "linearizability")(
+        model,
+        initial=None if initial is None else _option_value(initial),
+        engine=engine,
+        budget=budget,
+    )
+    verdicts: list[Verdict] = []
+    for path in files:
+        history = read_history(path)
+        verdict = checker.check(history.independent() if independent else history)
+        verdicts.append(verdict)
+        if as_json:
+            document = verdict_document([verdict], file=str(path))
+            click.echo(msgspec.json.encode(document).decode())
+        else:
+            console.print(f"{_SIGNS[verdict.outcome]}  {path}")
+            if verdict.outcome != "pass" or len(files) == 1:
+                console.print(verdict.reason, markup=False, style="dim" if len(files) > 1 else "")
+    if not as_json and len(files) > 1:
+        counts = [(sign, sum(v.outcome == o for v in verdicts)) for o, sign in _SIGNS.items()]
+        console.print("  ".join(f"{sign} {count}" for sign, count in counts if count))
+    return EXIT_CODES[worst(verdicts).outcome]
+
+
+@cli.command(name="list")
+def list_() -> int:
+    """Show the systems, workloads, nemeses and models that can be named."""
+    for kind in ("system", "workload", "nemesis"):
+        table = Table(title=f"{kind}s" if kind != "nemesis" else "nemeses", title_justify="left")
+        table.add_column("name", style="bold")
+        table.add_column("what it is")
+        for name in catalog.names(kind):
+            thing = catalog.load(kind, name)
+            table.add_row(name, thing.summary)
+            for flaw in getattr(thing, "flaws", {}).values():
+                table.add_row(f"  --flaw {flaw.name}", f"{flaw.change}: {flaw.breaks}")
+            for line in _option_lines(thing) if kind == "workload" else ():
+                table.add_row(*line)
+        console.print(table)
+    from checkers.linearizability import MODELS
+
+    table = Table(title="models for check", title_justify="left")
+    table.add_column("name", style="bold")
+    for name in sorted(MODELS):
+        table.add_row(name)
+    console.print(table)
+    return 0
+
+
+def _option_lines(workload: Any) -> list[tuple[str, str]]:
+    """The options of a workload with their defaults."""
+    import inspect
+
+    return [
+        (f"  --option {parameter.name}=", f"default {parameter.default}")
+        for parameter in inspect.signature(workload).parameters.values()
+    ]
+
+
+def _with_progress(work: Callable[[Progress], Result]) -> Result:
+    """Show what is going on: a spinner on a terminal, plain lines otherwise."""
+    if not console.is_terminal:
+        return work(lambda stage: console.print(f"{stage} ...", style="dim"))
+    with console.status("starting") as status:
+        return work(lambda stage: status.update(stage))
+
+
+def _show(result: Result) -> int:
+    experiment = result.run.plan.experiment
+    console.print(
+        f"{experiment.title}, seed {result.run.plan.seed}: {len(result.run.plan.operations):,} "
+        f"operations, {len(result.run.plan.faults)} fault changes, {result.run.delivered:,} "
+        f"messages in {result.run.duration_ns / 1e9:.1f} simulated seconds"
+    )
+    for verdict in result.verdicts:
+        console.print(f"{_SIGNS[verdict.outcome]}  {verdict.checker}: ", end="")
+        console.print(verdict.reason, markup=False)
+    if result.folder is not None:
+        console.print(f"report  {result.folder.report}", markup=False)
+        console.print(f"replay  {result.replay_command}", markup=False)
+    return EXIT_CODES[result.verdict.outcome]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console command `splitbrain`."""
+    sys.exit(_guarded(arguments))
+
+
+def _guarded(arguments: Sequence[str] | None) -> int:
+    try:
+        code = cli.main(args=arguments, standalone_mode=False)
+        return int(code or 0)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        return BAD_ARGUMENTS
+    except UsageError as error:
+        errors.print(f"[red]error:[/] ", end="")
+        errors.print(str(error), markup=False)
+        return BAD_ARGUMENTS
+    except (click.Abort, KeyboardInterrupt):
+        errors.print("Interrupted. What was recorded until now is kept in the store.")
+        return CRASH
+    except SplitbrainError as error:
+        errors.print("[red]crash:[/] ", end="")
+        errors.print(str(error), markup=False)
+        return CRASH
+    except Exception:
+        errors.print(traceback.format_exc(), markup=False)
+        return CRASH

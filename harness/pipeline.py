@@ -1,0 +1,158 @@
+"""The whole way of a run: carry it out, write it down, judge it, report it.
+
+    Experiment + seed ─▶ run ─▶ history on disk ─▶ checkers ─▶ verdict.json ─▶ report.html
+
+The history is on disk before it is judged; a run that crashes or is interrupted keeps its rows.
+
+>>> from harness.experiment import Experiment, seconds
+>>> result = carry_out(Experiment(nodes=3, clients=2, time_limit_ns=seconds(2)), seed=1)
+>>> result.verdict.outcome
+'pass'
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.experiment import SECOND_NS, Experiment
+from harness.plan import Plan
+from harness.runner import Run, make_nemesis, make_system, make_workload, replay, run
+from harness.store import RunFolder, new_folder
+from harness.verdict import Verdict, worst
+
+#: Told what is going on, for progress lines: "running", "checking", "reporting".
+Progress = Callable[[str], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A finished run with its verdicts; `folder` is None if nothing was to be kept."""
+
+    run: Run
+    verdicts: Sequence[Verdict]
+    folder: RunFolder | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the verdicts."""
+        return worst(self.verdicts)
+
+    @property
+    def replay_command(self) -> str:
+        """What to type to see this run again."""
+        if self.folder is not None:
+            return f"splitbrain replay {shlex.quote(str(self.folder.path))}"
+        return run_command(self.run.plan.experiment, self.run.plan.seed)
+
+
+def carry_out(
+    experiment: Experiment,
+    seed: int,
+    *,
+    store: Path | None = None,
+    progress: Progress = lambda stage: None,
+    report_passes: bool = True,
+) -> Result:
+    """Run `experiment` with `seed`, judge it, and keep all of it below `store` if that is given.
+
+    The report, which takes longest to write, is left out for a pass if `report_passes` is false.
+    Raises UsageError for names and options that do not exist.
+    """
+    plan = Plan(experiment=experiment, seed=seed)
+    return _through(plan, store, progress, scripted=False, report_passes=report_passes)
+
+
+def carry_out_again(
+    plan: Plan, *, store: Path | None = None, progress: Progress = lambda stage: None
+) -> Result:
+    """Replay `plan`, judge it anew, and keep it below `store` if that is given."""
+    return _through(plan, store, progress, scripted=True)
+
+
+def _through(
+    plan: Plan,
+    store: Path | None,
+    progress: Progress,
+    *,
+    scripted: bool,
+    report_passes: bool = True,
+) -> Result:
+    experiment = plan.experiment
+    workload = make_workload(experiment)
+    make_system(experiment)  # a bad name must leave no folder behind
+    make_nemesis(experiment.nemesis)
+    folder = None if store is None else new_folder(store, experiment.slug, plan.seed)
+    progress("running")
+    with nullcontext() if folder is None else folder.recording() as file:
+        if folder is not None:
+            folder.save_plan(plan)  # what is known so far, should the run be cut short
+        sink = None if file is None else file.write
+        if scripted:
+            done = replay(plan, sink=sink)
+        else:
+            done = run(experiment, plan.seed, sink=sink)
+    if folder is not None:
+        folder.save_plan(done.plan)
+        folder.save_trace(done)
+    progress("checking")
+    verdicts = [checker.check(done.history) for checker in workload.checkers()]
+    result = Result(run=done, verdicts=verdicts, folder=folder)
+    if folder is not None:
+        folder.save_verdicts(done, verdicts)
+        if report_passes or not result.verdict.passed:
+            progress("reporting")
+            write_report_of(result, folder.report)
+    return result
+
+
+def write_report_of(result: Result, path: Path) -> None:
+    """Write the HTML report of a finished run."""
+    from reports import write_report  # matplotlib takes a while to import
+
+    plan = result.run.plan
+    experiment = plan.experiment
+    facts = {
+        "system": experiment.system + (f", flaw {experiment.flaw}" if experiment.flaw else ""),
+        "workload": experiment.workload,
+        "nemesis": experiment.nemesis,
+        "nodes": str(experiment.nodes),
+        "clients": str(experiment.clients),
+        "seed": str(plan.seed),
+        "simulated time": f"{result.run.duration_ns / SECOND_NS:.1f} s",
+        "messages delivered": f"{result.run.delivered:,}",
+        "messages lost": f"{result.run.dropped:,}",
+        "faults": str(len(plan.faults)),
+        "digest": result.run.digest,
+    }
+    write_report(
+        path,
+        title=experiment.title,
+        history=result.run.history,
+        verdicts=result.verdicts,
+        facts=facts,
+        replay_command=result.replay_command,
+    )
+
+
+def run_command(experiment: Experiment, seed: int) -> str:
+    """The command line that carries out the experiment with that seed; defaults are left out."""
+    words = ["splitbrain", "run", experiment.system, "--seed", str(seed)]
+    default = Experiment()
+    for name in Experiment.__struct_fields__:
+        value = getattr(experiment, name)
+        if name in ("system", "options") or value == getattr(default, name):
+            continue
+        if name.endswith("_ns"):
+            words += [f"--{name.removesuffix('_ns').replace('_', '-')}", f"{value / SECOND_NS:g}"]
+        elif isinstance(value, bool):
+            words += [f"--{name}"]
+        else:
+            option = {"rate_per_s": "rate", "loss_ratio": "loss", "duplicate_ratio": "duplicate"}
+            words += [f"--{option.get(name, name).replace('_', '-')}", str(value)]
+    for name, value in sorted(experiment.options.items()):
+        words += ["--option", f"{name}={value}"]
+    return shlex.join(words)

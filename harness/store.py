@@ -1,0 +1,123 @@
+"""Where runs are kept: one folder a run, filled as the run goes on.
+
+    store/<experiment>/seed-<seed>/      (seed-<seed>.2, .3 ... if the seed was run before)
+        plan.json        what decides the run; `splitbrain replay` takes it
+        history.jsonl    every row, written as it happens
+        trace.jsonl      the last events of nodes and network
+        verdict.json     what the checkers said
+        report.html      all of it, to look at
+    store/latest -> the folder of the newest run
+
+The history is flushed to the file before anything is judged, also when the run is interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from harness.errors import UsageError
+from harness.plan import Plan
+from harness.runner import Run
+from harness.verdict import Verdict, worst
+
+#: How long an encoded history may wait in memory, in bytes.
+_BUFFER_BYTES = 1 << 16
+
+
+class RunFolder:
+    """The folder of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.plan = path / "plan.json"
+        self.history = path / "history.jsonl"
+        self.trace = path / "trace.jsonl"
+        self.verdict = path / "verdict.json"
+        self.report = path / "report.html"
+
+    @contextmanager
+    def recording(self) -> Iterator[BinaryIO]:
+        """The history file, for the rows of a run; closed and complete whatever happens."""
+        with self.history.open("wb", buffering=_BUFFER_BYTES) as file:
+            yield file
+
+    def save_plan(self, plan: Plan) -> None:
+        self.plan.write_bytes(plan.encode())
+
+    def save_trace(self, run: Run) -> None:
+        with self.trace.open("wb") as file:
+            file.writelines(run.trace_lines())
+
+    def save_verdicts(self, run: Run, verdicts: Sequence[Verdict]) -> None:
+        content = verdict_document(verdicts, digest=run.digest)
+        self.verdict.write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
+
+
+def verdict_document(verdicts: Sequence[Verdict], **facts: Any) -> dict[str, Any]:
+    """All verdicts as plain data, the worst one first."""
+    overall = worst(verdicts)
+    return {
+        "outcome": overall.outcome,
+        "reason": overall.reason,
+        **facts,
+        "checks": [
+            {
+                "checker": verdict.checker,
+                "outcome": verdict.outcome,
+                "reason": verdict.reason,
+                "witness": verdict.witness,
+                "could_not_detect": verdict.could_not_detect,
+                "details": verdict.details,
+            }
+            for verdict in verdicts
+        ],
+    }
+
+
+def new_folder(store: Path, experiment_slug: str, seed: int) -> RunFolder:
+    """Make the folder of a run; an earlier run of the same seed keeps its own."""
+    parent = store / experiment_slug
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            path = parent / (f"seed-{seed}" if number == 1 else f"seed-{seed}.{number}")
+            try:
+                path.mkdir()
+                break
+            except FileExistsError:
+                number += 1
+    except OSError as error:
+        raise UsageError(
+            f"The run cannot be kept in {str(store)!r}: {error}. Name another folder with --store."
+        ) from error
+    _point_latest_to(store, path)
+    return RunFolder(path)
+
+
+def open_folder(path: Path) -> RunFolder:
+    """The folder of an earlier run, given itself or one of its files."""
+    folder = RunFolder(path if path.is_dir() else path.parent)
+    if not folder.plan.is_file():
+        raise UsageError(
+            f"There is no plan.json in {str(folder.path)!r}, so this is no run that can be "
+            "replayed. Give the folder that `splitbrain run` printed, such as store/latest."
+        )
+    return folder
+
+
+def _point_latest_to(store: Path, path: Path) -> None:
+    """Best effort: not every file system has links, and two runs may race for it."""
+    link = store / "latest"
+    try:
+        temporary = store / f".latest-{os.getpid()}"
+        temporary.symlink_to(path.relative_to(store), target_is_directory=True)
+        temporary.replace(link)
+    except OSError:
+        pass
