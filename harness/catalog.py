@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -29,7 +29,7 @@ GROUPS: Mapping[str, str] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _entries(kind: str) -> Mapping[str, EntryPoint]:
     found = entry_points(group=GROUPS[kind])
     return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}

@@ -102,7 +102,9 @@ def cli() -> None:
     "--recovery", type=_Duration(), default="5", show_default=True, help="Quiet time at the end."
 )
 @click.option("--loss", type=float, default=0.0, show_default=True, help="Of all messages, 0 to 1.")
-@click.option("--duplicate", type=float, default=0.0, show_default=True, help="The same, sent twice.")
+@click.option(
+    "--duplicate", type=float, default=0.0, show_default=True, help="The same, sent twice."
+)
 @click.option("--drift-ppm", type=int, default=100, show_default=True, help="Bound of clock drift.")
 @click.option("-o", "--option", "options", multiple=True, help="For the workload: name=value.")
 @click.option("--buggify", is_flag=True, help="Let nodes take rare paths often.")
@@ -150,7 +152,9 @@ def run(
         buggify=buggify,
         wire=wire,
     )
-    return _show(_with_progress(lambda told: carry_out(experiment, seed, store=store, progress=told)))
+    return _show(
+        _with_progress(lambda told: carry_out(experiment, seed, store=store, progress=told))
+    )
 
 
 @cli.command()
@@ -190,8 +194,12 @@ def replay(run_folder: Path, store: Path) -> int:
 
 
 @cli.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@click.option("-m", "--model", default="cas-register", show_default=True, help="See splitbrain list.")
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
+)
+@click.option(
+    "-m", "--model", default="cas-register", show_default=True, help="See splitbrain list."
+)
 @click.option("--initial", default=None, help="What the object starts as, as JSON.")
 @click.option("--independent", is_flag=True, help="Values are [key, value] pairs, as in Jepsen.")
 @click.option("--engine", default=None, help="native or reference; the best one there is if unset.")
@@ -307,7 +315,7 @@ def _guarded(arguments: Sequence[str] | None) -> int:
         error.show()
         return BAD_ARGUMENTS
     except UsageError as error:
-        errors.print(f"[red]error:[/] ", end="")
+        errors.print("[red]error:[/] ", end="")
         errors.print(str(error), markup=False)
         return BAD_ARGUMENTS
     except (click.Abort, KeyboardInterrupt):

@@ -49,7 +49,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     rate_per_s: float = 100.0
     recovery_ns: int = 5 * SECOND_NS
     interval_ns: int = 3 * SECOND_NS
-    options: dict[str, str | int | float | bool] = {}  # noqa: RUF012 (msgspec copies it)
+    options: dict[str, str | int | float | bool] = {}
     drift_ppm: int = 100
     loss_ratio: float = 0.0
     duplicate_ratio: float = 0.0

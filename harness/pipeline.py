@@ -91,10 +91,7 @@ def _through(
         if folder is not None:
             folder.save_plan(plan)  # what is known so far, should the run be cut short
         sink = None if file is None else file.write
-        if scripted:
-            done = replay(plan, sink=sink)
-        else:
-            done = run(experiment, plan.seed, sink=sink)
+        done = replay(plan, sink=sink) if scripted else run(experiment, plan.seed, sink=sink)
     if folder is not None:
         folder.save_plan(done.plan)
         folder.save_trace(done)
@@ -125,7 +122,7 @@ def write_report_of(result: Result, path: Path) -> None:
         "simulated time": f"{result.run.duration_ns / SECOND_NS:.1f} s",
         "messages delivered": f"{result.run.delivered:,}",
         "messages lost": f"{result.run.dropped:,}",
-        "faults": str(len(plan.faults)),
+        "fault changes": str(len(plan.faults)),
         "digest": result.run.digest,
     }
     write_report(

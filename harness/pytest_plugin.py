@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,10 +124,8 @@ def _remove_if_empty(folder: Path) -> None:
     link = folder / "latest"
     if link.is_symlink() and not link.exists():
         link.unlink(missing_ok=True)
-    try:
+    with suppress(OSError):  # something else is in it
         folder.rmdir()
-    except OSError:
-        pass  # something else is in it
 
 
 def _message(result: Result, expect: Outcome) -> str:

@@ -124,7 +124,8 @@ def cycle_times(*times_and_generators: int | GeneratorLike) -> Generator:
     """`cycle_times(t1_ns, g1, t2_ns, g2, ...)`: g1 for t1_ns, g2 for t2_ns, ..., g1 again.
 
     Jepsen: `cycle-times`. The clock starts with the first operation of g1. Each generator goes on
-    where it was when its turn comes again. Ends when the one whose turn it is has no more.
+    where it was when its turn comes again. The turns of one that is exhausted are idle; ends when
+    all are (Jepsen's ends with the first, but only if it is asked in that one's turn).
     """
     arguments = times_and_generators
     if not arguments or len(arguments) % 2:
@@ -154,7 +155,9 @@ class CycleTimes(Generator, frozen=True, gc=False):
         closes_ns += self.start_ns
         offer = self.children[turn].op(context)
         if offer is None:
-            return None
+            if self._all_exhausted(context):
+                return None
+            return Pending(closes_ns), self
         answer, rest = offer
         if isinstance(answer, Pending):
             until_ns = earlier(answer.until_ns, closes_ns)
@@ -175,6 +178,12 @@ class CycleTimes(Generator, frozen=True, gc=False):
         answer, rest = offer
         start_ns = None if isinstance(answer, Pending) else answer.time_ns
         return answer, self._with(0, rest, start_ns)
+
+    def _all_exhausted(self, context: Context) -> bool:
+        position = context.random.position
+        exhausted = all(child.op(context) is None for child in self.children)
+        context.random.position = position
+        return exhausted
 
     def _turn_at(self, elapsed_ns: int) -> tuple[int, int]:
         """Whose turn it is `elapsed_ns` after the start, and when after the start it ends."""

@@ -8,8 +8,9 @@
        WAKE     a parked task goes on
 
 At equal times a waking task comes first, the events of nodes follow in the order in which they
-were made, and the harness's own calls come last, in original and replay alike. Every delivery, timer and flush enters the trace and the digest,
-which is a function of the seed alone: equal in every process, whatever PYTHONHASHSEED is.
+were made, and the harness's own calls come last, in original and replay alike. Every delivery,
+timer and flush enters the trace and the digest, which is a function of the seed alone: equal in
+every process, whatever PYTHONHASHSEED is.
 
 Limits: one thread. A handler of a node takes no virtual time.
 

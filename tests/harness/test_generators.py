@@ -415,6 +415,21 @@ def test_cycle_times_rotates_by_time_and_goes_on_where_it_was() -> None:
     assert [o.time_ns for o in history] == [0, 10, 20, 30, 40, 50, 60, 70, 80]
 
 
+def test_cycle_times_leaves_the_turns_of_an_exhausted_child_idle() -> None:
+    generator = cycle_times(20, repeat(A, 3), 20, repeat(B, 5))
+    assert [(o.time_ns, o.f) for o in invoked(perfect([generator, C], threads=1))] == [
+        (0, "a"),
+        (10, "a"),
+        (20, "b"),
+        (30, "b"),
+        (40, "a"),
+        (60, "b"),
+        (70, "b"),
+        (100, "b"),
+        (110, "c"),
+    ]
+
+
 def test_cycle_times_does_not_leave_a_turn_early() -> None:
     sparse = delay(1_000, repeat(A))
     generator = limit(4, cycle_times(100, sparse, 50, repeat(B)))
