@@ -62,8 +62,8 @@ def check_nemesis(
     make: MakeNemesis,
     *,
     nodes: Sequence[int] = (1, 2, 3, 5),
-    seeds: Iterable[int] = range(1, 6),
-    duration_ns: int = 60 * SECOND_NS,
+    seeds: Iterable[int] = range(1, 4),
+    duration_ns: int = 40 * SECOND_NS,
     interval_ns: int = SECOND_NS,
 ) -> None:
     """Raises AssertionError if the nemeses that `make` makes break the contract of `Nemesis`.

@@ -197,6 +197,33 @@ def draw_history(rng: random.Random, model: str, *, most: int = 10) -> History:
     return recorder.history()
 
 
+def draw_scarcity(rng: random.Random) -> History:
+    """Open writes and compare-and-sets, then steps that need some of them: which is used up where
+    decides what is possible later."""
+    recorder = Recorder()
+    process = itertools.count()
+
+    def record(who: int, kind: str, f: str, value: Any) -> None:
+        row = len(recorder)
+        recorder.append(time_ns=row, process=who, type=kind, f=f, value=value)
+
+    def begin_open() -> None:
+        f = rng.choice(("write", "cas", "cas"))
+        record(next(process), "invoke", f, draw_value(rng, f, 4))
+
+    for _ in range(rng.randint(2, 6)):
+        begin_open()
+    for _ in range(rng.randint(3, 7)):
+        who = next(process)
+        f = rng.choice(("read", "read", "read", "write", "cas"))
+        value = rng.randrange(4) if f == "read" else draw_value(rng, f, 4)
+        record(who, "invoke", f, None if f == "read" else value)
+        if rng.random() < 0.2:
+            begin_open()
+        record(who, "fail" if f == "cas" and rng.random() < 0.5 else "ok", f, value)
+    return recorder.history()
+
+
 # ---- the tests -------------------------------------------------------------------------------
 
 
@@ -266,6 +293,14 @@ def test_engines_agree_with_brute_force(model: str) -> None:
     rng = random.Random(f"fuzz {model}")
     verdicts = [check_all(draw_history(rng, model), model, flag_sets(rng, 12)) for _ in range(250)]
     assert 20 < sum(verdicts) < 230, "both verdicts occur often"
+
+
+def test_engines_agree_when_open_operations_are_scarce() -> None:
+    rng = random.Random("scarcity")
+    verdicts = [
+        check_all(draw_scarcity(rng), "cas-register", flag_sets(rng, 6)) for _ in range(600)
+    ]
+    assert 100 < sum(verdicts) < 500, "both verdicts occur often"
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -35,6 +35,7 @@ LEGAL = {
         "0w0. 1c0,1? 2c1,2? 3r=2",  # one unanswered one builds on another
         "0w0. " + " ".join(f"{i}c{i - 1},{i}?" for i in range(1, 10)) + " 0r=9 0r=9",
         "0w1. 1c2,1! 1w2? 2c1,3! 0r=2",
+        "0w0. 1w1? 2c0,1? 3r=1 0w5. 3r=1",  # the first 1 must not use up the open write
         "0c1,2? 1w1. 1r=2",
     ],
     "kv-append": [
