@@ -91,14 +91,17 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
-    """What the disk kept: the metadata cell, the log records, and where damage begins.
+    """What the disk kept: metadata and snapshot cells, log records, and where damage begins.
 
+    `first_record` is the number of the first of `records`: those before it were dropped.
     `corrupt_from` is the number of the first record whose checksum failed, if there was one;
     `records` ends before it.
     """
 
     meta: bytes | None = None
     records: Sequence[bytes] = ()
+    first_record: int = 0
+    snapshot: bytes | None = None
     corrupt_from: int | None = None
 
 
@@ -126,16 +129,26 @@ class Rng(Protocol):
 
 
 class Disk(Protocol):
-    """A write-ahead log plus one small metadata cell; visible at once, durable after `sync`."""
+    """A write-ahead log and two cells, metadata and snapshot; visible at once, durable by `sync`.
+
+    What a crash keeps is always a prefix of what was done, in the order in which it was done: a
+    snapshot that was put before the log was dropped is there whenever the records are gone.
+    """
 
     def append(self, record: bytes) -> int:
         """Add a record at the end of the log and return its number, counted from 0."""
 
     def truncate(self, length: int) -> None:
-        """Keep only the first `length` records."""
+        """Drop the records numbered `length` and up; the next one appended gets that number."""
 
     def put_meta(self, blob: bytes) -> None:
-        """Replace the metadata cell atomically."""
+        """Replace the metadata cell atomically; for what is small and changes often."""
+
+    def put_snapshot(self, blob: bytes) -> None:
+        """Replace the snapshot cell atomically."""
+
+    def drop_prefix(self, first: int) -> None:
+        """Drop the records numbered below `first`; the others keep their numbers."""
 
     def sync(self, token: object) -> None:
         """Make everything up to here durable, then call the node's `on_durable(token)`."""

@@ -44,7 +44,7 @@ def isolate(nodes: Nodes, random: Random, *, victim: int | None = None) -> Grudg
 
 
 def halves(nodes: Nodes, random: Random) -> Grudge:
-    """A random minority and the rest do not hear each other."""
+    """A random half, the smaller one if they are uneven, and the rest do not hear each other."""
     order = _shuffled(nodes, random)
     middle = len(order) // 2
     return _between_groups(order[:middle], order[middle:])
@@ -54,7 +54,8 @@ def majorities_ring(nodes: Nodes, random: Random) -> Grudge:
     """Every node hears a majority, and no two nodes the same one.
 
     The nodes stand in a ring in random order; each keeps its links to the nearest neighbours,
-    half of a majority on each side, and loses the others.
+    half of a majority on each side, and loses the others. Of three nodes or fewer all are
+    neighbours, so that nothing is cut.
     """
     order = _shuffled(nodes, random)
     size = len(order)

@@ -54,8 +54,8 @@ _BOOKED = ("cut", "slow", "crash", "pause")
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _NODE_NAME = re.compile(r"n(\d+)")
 
-#: A nemesis that does more than this in one rehearsal does not come to its end.
-_RESOLVES_MAX = 10_000
+#: A nemesis that does that many times more than its interval suggests does not come to its end.
+_HASTE_MAX = 20
 
 
 def check_nemesis(
@@ -179,15 +179,16 @@ class _Rehearsal:
         self.going_on: set[str] = set()
         self.used: set[str] = set()
         self.started: set[str] = set()
-        self.resolves = 0
+        self.resolves = self.resolves_max = 0
 
     def play(self, duration_ns: int, interval_ns: int) -> set[str]:
         """Let the nemesis do its work to the end; the faults that did something."""
         for fault in self.nemesis.faults:
-            early = self.unused.resolve(f"stop-{fault}", self.world, Random(1))
+            early = self._ask(self.unused, f"stop-{fault}", Random(1), "")
             self.demand(not early.actions, f"stop-{fault} does something before any start")
         healthy = _state(self.world)
-        # a generator each, for the twin may keep what it gave out
+        starts = 1 + duration_ns // interval_ns
+        self.resolves_max = _HASTE_MAX * (1 + len(self.nemesis.faults)) * starts
         script = phases(
             time_limit(duration_ns, nemesis(self.nemesis.generator(interval_ns))),
             nemesis(self.nemesis.final()),
@@ -214,7 +215,7 @@ class _Rehearsal:
         """Stands where the runner carries out the operations of a nemesis."""
         f = invocation.f
         self.resolves += 1
-        self.demand(self.resolves <= _RESOLVES_MAX, "it does not come to an end")
+        self.demand(self.resolves <= self.resolves_max, "it does not come to an end")
         kind, _, name = f.partition("-")
         self.demand(
             kind in ("start", "stop") and name in self.books,
@@ -240,16 +241,19 @@ class _Rehearsal:
     def resolve(self, f: str, where: str) -> Fault:
         """What the nemesis decides; its twin must decide the same, and neither may act."""
         before = _state(self.world)
-        try:
-            fault = self.nemesis.resolve(f, self.world, self.random)
-            other = self.twin.resolve(f, self.world, self.twins_random)
-        except Exception as error:
-            message = f"resolve raised {type(error).__name__}: {error}"
-            raise AssertionError(f"{self.where}{where}: {message}") from error
+        fault = self._ask(self.nemesis, f, self.random, where)
+        other = self._ask(self.twin, f, self.twins_random, where)
         self.demand(_state(self.world) == before, "resolve itself changes the world", where)
         same = (fault.value, list(fault.actions)) == (other.value, list(other.actions))
         self.demand(same, "its twin decides otherwise, with the same draws", where)
         return fault
+
+    def _ask(self, whom: Nemesis, f: str, random: Random, where: str) -> Fault:
+        try:
+            return whom.resolve(f, self.world, random)
+        except Exception as error:
+            message = f"resolve({f!r}) raised {type(error).__name__}: {error}"
+            raise AssertionError(f"{self.where}{where}: {message}") from error
 
     def demand(self, kept: bool, complaint: str, where: str = "") -> None:
         _demand(kept, self.where + where, complaint)

@@ -8,8 +8,8 @@ partition at a time; healing mends exactly what was cut.
 |------------------|--------------------------------------------------------------|
 | isolate-one      | one node hears nobody and is heard by nobody                 |
 | isolate-leader   | the same, for the leader if there is one                     |
-| halves           | a random minority and the rest do not hear each other        |
-| majorities-ring  | every node hears a majority, no two the same                 |
+| halves           | a random half and the rest do not hear each other            |
+| majorities-ring  | every node hears a majority, no two the same (from 4 nodes)  |
 | bridge           | two groups that meet in one node only                        |
 | one-way          | one node is deaf, or mute                                    |
 

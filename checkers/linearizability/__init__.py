@@ -203,8 +203,8 @@ def _could_not_detect(problem: Problem) -> tuple[str, ...]:
     open_count = int((problem.operations["outcome"] == OPEN).sum())
     if open_count:
         blind.append(
-            f"{open_count:,} operations have no known outcome; each may explain an answer that is "
-            "wrong, so the check is weaker the more there are"
+            f"operations without a known outcome: {open_count:,}; each may explain an answer that "
+            "is wrong, so the check is weaker the more there are"
         )
     if len(problem.key_ids) > 1:
         blind.append("each key was checked on its own: no promise across keys")

@@ -33,7 +33,7 @@ from harness.node import Recovered
 
 CrashMode = Literal["clean", "prefix", "torn", "wipe"]
 
-_APPEND, _TRUNCATE, _META = 0, 1, 2
+_APPEND, _TRUNCATE, _META, _SNAPSHOT, _DROP = range(5)
 
 
 class SimulatedDisk:
@@ -42,7 +42,9 @@ class SimulatedDisk:
     def __init__(self, *, schedule_flush: Callable[[], None]) -> None:
         self._schedule_flush = schedule_flush
         self._records: list[bytes] = []
+        self._first = 0
         self._meta: bytes | None = None
+        self._snapshot: bytes | None = None
         self._pending: list[tuple[int, bytes | int]] = []
         self._length = 0
         self._corrupt_from: int | None = None
@@ -58,12 +60,19 @@ class SimulatedDisk:
         return self._length - 1
 
     def truncate(self, length: int) -> None:
-        assert 0 <= length <= self._length, f"truncate to {length} of {self._length} records"
+        assert length <= self._length, f"truncate to {length} of {self._length} records"
         self._pending.append((_TRUNCATE, length))
         self._length = length
 
     def put_meta(self, blob: bytes) -> None:
         self._pending.append((_META, blob))
+
+    def put_snapshot(self, blob: bytes) -> None:
+        self._pending.append((_SNAPSHOT, blob))
+
+    def drop_prefix(self, first: int) -> None:
+        assert first <= self._length, f"drop the records before {first} of {self._length}"
+        self._pending.append((_DROP, first))
 
     def sync(self, token: object) -> None:
         self._waiting.append(token)
@@ -87,7 +96,8 @@ class SimulatedDisk:
             raise unknown_name("crash mode", mode, get_args(CrashMode))
         pending = self._pending
         if mode == "wipe":
-            self._records, self._meta, kept = [], None, 0
+            self._records, self._first, kept = [], 0, 0
+            self._meta = self._snapshot = None
         else:
             kept = 0 if mode == "clean" else random.randrange(len(pending) + 1)
         torn = (
@@ -97,15 +107,19 @@ class SimulatedDisk:
             and random.random() < 0.5
         )
         self._make_durable(kept)
-        self._corrupt_from = len(self._records) if torn else None
+        self._length = self._first + len(self._records)
+        self._corrupt_from = self._length if torn else None
         self._pending = []
-        self._length = len(self._records)
         self._waiting, self._in_flight, self._in_flight_count = [], None, 0
 
     def recover(self) -> Recovered:
         """What a restarted node finds; a torn record at the end is named and left out."""
         return Recovered(
-            meta=self._meta, records=tuple(self._records), corrupt_from=self._corrupt_from
+            meta=self._meta,
+            records=tuple(self._records),
+            first_record=self._first,
+            snapshot=self._snapshot,
+            corrupt_from=self._corrupt_from,
         )
 
     @property
@@ -120,13 +134,17 @@ class SimulatedDisk:
 
     def _make_durable(self, count: int) -> None:
         for kind, argument in self._pending[:count]:
-            if kind == _APPEND:
-                assert isinstance(argument, bytes)
-                self._records.append(argument)
+            if isinstance(argument, bytes):
+                if kind == _APPEND:
+                    self._records.append(argument)
+                elif kind == _META:
+                    self._meta = argument
+                else:
+                    self._snapshot = argument
             elif kind == _TRUNCATE:
-                assert isinstance(argument, int)
-                del self._records[argument:]
-            else:
-                assert isinstance(argument, bytes)
-                self._meta = argument
+                del self._records[max(0, argument - self._first) :]
+                self._first = min(self._first, argument)
+            elif argument > self._first:
+                del self._records[: argument - self._first]
+                self._first = argument
         del self._pending[:count]

@@ -83,7 +83,7 @@ def test_a_witness() -> None:
 
 def test_what_a_pass_leaves_open() -> None:
     verdict = Linearizability().check(parse("0w1@x? 1r@y=nil"))
-    assert "1 operations have no known outcome" in verdict.could_not_detect[0]
+    assert "operations without a known outcome: 1;" in verdict.could_not_detect[0]
     assert "no promise across keys" in verdict.could_not_detect[1]
 
 

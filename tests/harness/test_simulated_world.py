@@ -328,6 +328,34 @@ class TestCrashAndPause:
         assert list(disk.recover().records) == [b"a", b"d"]
 
 
+    def test_a_dropped_prefix_stays_dropped_and_numbers_go_on(self) -> None:
+        disk = SimulatedDisk(schedule_flush=lambda: None)
+        for record in (b"a", b"b", b"c"):
+            disk.append(record)
+        disk.put_snapshot(b"a and b")
+        disk.drop_prefix(2)
+        assert disk.append(b"d") == 3
+        disk.sync(1)
+        disk.flushed()
+        recovered = disk.recover()
+        assert (list(recovered.records), recovered.first_record) == ([b"c", b"d"], 2)
+        assert recovered.snapshot == b"a and b"
+        disk.truncate(3)
+        assert disk.append(b"e") == 3
+
+    def test_a_crash_never_drops_records_before_the_snapshot_is_there(self) -> None:
+        for seed in range(50):
+            disk = SimulatedDisk(schedule_flush=lambda: None)
+            disk.append(b"a")
+            disk.sync(1)
+            disk.flushed()
+            disk.put_snapshot(b"state")
+            disk.drop_prefix(1)
+            disk.crash("prefix", Random(seed))
+            recovered = disk.recover()
+            assert recovered.records or recovered.snapshot == b"state"
+
+
 class TestTasks:
     def test_a_reply_reaches_its_caller_and_silence_times_out(self) -> None:
         world = make_world()

@@ -85,9 +85,7 @@ def test_a_shape_is_decided_by_its_draws_and_stays_within_the_cluster(
 
 
 @given(nodes=clusters, random=randoms)
-def test_isolate_leaves_one_alone_and_the_others_together(
-    nodes: list[int], random: Random
-) -> None:
+def test_isolate_leaves_one_alone_and_the_others_together(nodes: list[int], random: Random) -> None:
     cut = cut_of(isolate(nodes, random))
     assert cut == both_ways(cut)
     assert sorted(map(len, groups(nodes, cut))) == sorted([1, len(nodes) - 1])
