@@ -327,7 +327,6 @@ class TestCrashAndPause:
         disk.flushed()
         assert list(disk.recover().records) == [b"a", b"d"]
 
-
     def test_a_dropped_prefix_stays_dropped_and_numbers_go_on(self) -> None:
         disk = SimulatedDisk(schedule_flush=lambda: None)
         for record in (b"a", b"b", b"c"):
