@@ -103,44 +103,51 @@ class TimeLimit(Generator, frozen=True, gc=False):
 def process_limit(count: int, generator: GeneratorLike) -> Generator:
     """Operations by at most `count` client processes. Jepsen: `process-limit`.
 
-    Processes retire with `info`, and every one that retired stays open for ever, which makes a
-    history dear to check; this bounds them. All client processes that *could* have acted count,
-    so that a run does not trickle out on its last few. With more client threads than `count`, only
-    the first `count` of them are used. The nemesis does not count.
+    A process that ended `info` retires, but what it did stays open for ever, which makes a history
+    dear to check; this bounds it. All client processes in sight since the first operation count,
+    whether they acted or not, so that a run does not trickle out on its last few. With more client
+    threads than `count`, only the first `count` of them are used. The nemesis does not count.
     """
     return ProcessLimit(to_generator(generator), at_least("process_limit", "count", count, 1))
 
 
 class ProcessLimit(Generator, frozen=True, gc=False):
-    """A child, and the processes that it has been offered."""
+    """A child, and the context's processes at its first operation, empty before that."""
 
     child: Generator
     count: int
     mask: int = 0  # the threads in use; 0 until the threads in sight are known
-    offered: tuple[Process, ...] = ()  # the context's processes when `seen` was made
-    seen: frozenset[Process] = frozenset()
+    base: tuple[Process, ...] = ()
 
     def op(self, context: Context) -> Offer:
-        mask, seen = self.mask or self._mask(context), self.seen
-        if context.processes is not self.offered:
-            clients = bits_of(mask & context.roster.client_mask)
-            seen = seen | {context.processes[bit] for bit in clients}
-        if len(seen) > self.count:
+        mask, base = self.mask or self._mask(context), self.base
+        if base and context.processes is not base and self._used(context, mask) > self.count:
             return None
         offer = self.child.op(context.restricted(mask))
         if offer is None:
             return None
         answer, rest = offer
-        if isinstance(answer, Pending):  # an event may bring a new process, and so the end
-            answer = Pending(answer.until_ns)
-        return answer, ProcessLimit(rest, self.count, mask, context.processes, seen)
+        if isinstance(answer, Pending):
+            # An event may bring a new process, and so the end: it is not only time that counts.
+            return Pending(answer.until_ns), ProcessLimit(rest, self.count, mask, base)
+        return answer, ProcessLimit(rest, self.count, mask, base or context.processes)
 
     def update(self, context: Context, event: Event) -> Generator:
         mask = self.mask or self._mask(context)
         child = self.child.update(context.restricted(mask), event)
         if child is self.child:
             return self
-        return ProcessLimit(child, self.count, mask, self.offered, self.seen)
+        return ProcessLimit(child, self.count, mask, self.base)
+
+    def _used(self, context: Context, mask: int) -> int:
+        """How many processes there have been on the clients of `mask` since `base`."""
+        used, clients = 0, context.roster.client_count
+        for bit in context.roster.bits(mask & context.roster.client_mask):
+            first, last = self.base[bit], context.processes[bit]
+            assert isinstance(first, int)
+            assert isinstance(last, int)
+            used += 1 + (last - first) // clients
+        return used
 
     def _mask(self, context: Context) -> int:
         clients = bits_of(context.visible & context.roster.client_mask)

@@ -57,7 +57,7 @@ RUNS: list[Generator] = [
 
 
 @given(st.sampled_from(RUNS), st.integers(0, 2**32), st.integers(1, 4), st.integers(0, 40))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_replay_is_the_record(
     generator: Generator, seed: int, pairs_of_threads: int, latency_ns: int
 ) -> None:
