@@ -36,7 +36,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     faults stop, and after `recovery_ns` of quiet the workload's final operations follow. The
     nemesis starts or stops each of its faults every `interval_ns` on average. `options` go to the
     workload. `drift_ppm` bounds the drift of the nodes' clocks. `wire` encodes and decodes every
-    message. `loss_ratio` and `duplicate_ratio` hold for every message all the time.
+    message. `invariants` lets the system's invariants watch its nodes, and end the run when one is
+    violated. `loss_ratio` and `duplicate_ratio` hold for every message all the time.
     """
 
     system: str = "raft"
@@ -55,6 +56,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     duplicate_ratio: float = 0.0
     buggify: bool = False
     wire: bool = False
+    invariants: bool = True
 
     def __post_init__(self) -> None:
         at_least = {"nodes": 1, "clients": 1, "time_limit_ns": 1, "interval_ns": 1}
@@ -63,6 +65,11 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             if getattr(self, name) < least:
                 raise UsageError(
                     f"Experiment.{name} is {getattr(self, name)}; at least {least} is needed."
+                )
+        for name in ("loss_ratio", "duplicate_ratio"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(
+                    f"Experiment.{name} is {getattr(self, name)}; a ratio lies between 0 and 1."
                 )
         if not self.rate_per_s > 0:
             raise UsageError(

@@ -18,6 +18,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from harness.experiment import SECOND_NS, Experiment
 from harness.plan import Plan
 from harness.runner import Run, make_nemesis, make_system, make_workload, replay, run
@@ -84,7 +86,8 @@ def _through(
     experiment = plan.experiment
     workload = make_workload(experiment)
     make_system(experiment)  # a bad name must leave no folder behind
-    make_nemesis(experiment.nemesis)
+    if not scripted:
+        make_nemesis(experiment.nemesis)
     folder = None if store is None else new_folder(store, experiment.slug, plan.seed)
     progress("running")
     with nullcontext() if folder is None else folder.recording() as file:
@@ -97,6 +100,8 @@ def _through(
         folder.save_trace(done)
     progress("checking")
     verdicts = [checker.check(done.history) for checker in workload.checkers()]
+    if done.violation is not None:
+        verdicts.insert(0, done.violation.verdict())
     result = Result(run=done, verdicts=verdicts, folder=folder)
     if folder is not None:
         folder.save_verdicts(done, verdicts)
@@ -144,12 +149,27 @@ def run_command(experiment: Experiment, seed: int) -> str:
         if name in ("system", "options") or value == getattr(default, name):
             continue
         if name.endswith("_ns"):
-            words += [f"--{name.removesuffix('_ns').replace('_', '-')}", f"{value / SECOND_NS:g}"]
+            words += [f"--{name.removesuffix('_ns').replace('_', '-')}", _exact_seconds(value)]
         elif isinstance(value, bool):
-            words += [f"--{name}"]
+            words += [f"--{name}" if value else f"--no-{name}"]
         else:
             option = {"rate_per_s": "rate", "loss_ratio": "loss", "duplicate_ratio": "duplicate"}
             words += [f"--{option.get(name, name).replace('_', '-')}", str(value)]
     for name, value in sorted(experiment.options.items()):
-        words += ["--option", f"{name}={value}"]
+        words += ["--option", f"{name}={_option_text(value)}"]
     return shlex.join(words)
+
+
+def _exact_seconds(duration_ns: int) -> str:
+    """In seconds, to the nanosecond: a rounded time limit would be another run."""
+    return f"{duration_ns // SECOND_NS}.{duration_ns % SECOND_NS:09d}".rstrip("0").rstrip(".")
+
+
+def _option_text(value: str | int | float | bool) -> str:
+    """What the command line reads as `value`; a text that looks like a number stands in quotes."""
+    if isinstance(value, str):
+        try:
+            msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            return value
+    return msgspec.json.encode(value).decode()

@@ -43,6 +43,7 @@ from harness.generators import (
 from harness.generators import replay as replayed
 from harness.history import History, Recorder
 from harness.interpreter import Carrier, Interpreter
+from harness.invariant import InvariantViolated
 from harness.nemesis import Composed, Fault, Nemesis
 from harness.operation import Operation
 from harness.plan import Plan, PlannedFault, PlannedOperation
@@ -50,7 +51,7 @@ from harness.simulation.driver import simulate
 from harness.simulation.network import LinkModel
 from harness.simulation.trace import TraceEvent, trace_lines
 from harness.simulation.wire import Wire
-from harness.simulation.world import SimulatedWorld
+from harness.simulation.world import Probe, SimulatedWorld
 from harness.system import System
 from harness.workload import Workload
 
@@ -65,8 +66,10 @@ class Run:
     """All that one run left behind.
 
     `digest` is 16 hexadecimal digits over everything that was delivered and everything that the
-    history says. `trace` holds the last events, `goals` how often each probe of the nodes was
-    passed, `delivered` and `dropped` count messages.
+    history says. `trace` holds the last events, `probes` what nodes noted as (time_ns, node,
+    event), `goals` how often; `delivered` and `dropped` count messages. `delivered_bytes` is the
+    size of the delivered messages, 0 unless the experiment has `wire`. `violation` is the
+    invariant whose violation ended the run, if one did.
     """
 
     plan: Plan
@@ -74,9 +77,12 @@ class Run:
     digest: str
     trace: Sequence[TraceEvent]
     goals: dict[str, int] = field(default_factory=dict)
+    probes: Sequence[Probe] = ()
     delivered: int = 0
+    delivered_bytes: int = 0
     dropped: int = 0
     duration_ns: int = 0
+    violation: InvariantViolated | None = None
 
     def trace_lines(self) -> Iterator[bytes]:
         """The trace as lines of JSON."""
@@ -148,7 +154,7 @@ class _Execution:
         self.sink = sink
         self.system = make_system(experiment)
         self.workload = make_workload(experiment)
-        self.nemesis = make_nemesis(experiment.nemesis)
+        self.nemesis = None if scripted else make_nemesis(experiment.nemesis)
         self.script = _Scripted(plan.faults) if scripted else None
         self.recorder = Recorder()
         self.hash = hashlib.blake2b(digest_size=8)
@@ -165,6 +171,7 @@ class _Execution:
             drift_ppm=experiment.drift_ppm,
             buggify=experiment.buggify,
             wire=Wire(self.system.messages) if experiment.wire else None,
+            invariants=self.system.invariants() if experiment.invariants else (),
         )
         self.draws = self.world.stream("nemesis")
 
@@ -180,8 +187,13 @@ class _Execution:
             dispatched=self._dispatched,
             horizon_ns=experiment.time_limit_ns + experiment.recovery_ns + GRACE_NS,
         )
-        with _few_collections():
-            simulate(self.world, interpreter.run)
+        violation = None
+        try:
+            with _few_collections():
+                simulate(self.world, interpreter.run)
+        except InvariantViolated as violated:
+            violation = violated
+            self.hash.update(str(violated).encode())
         self.hash.update(self.world.digest.encode())
         digest = self.hash.hexdigest()
         return Run(
@@ -196,15 +208,19 @@ class _Execution:
             digest=digest,
             trace=tuple(self.world.trace),
             goals=dict(self.world.goals),
+            probes=tuple(self.world.probes),
             delivered=self.world.delivered,
+            delivered_bytes=0 if self.world.wire is None else self.world.wire.delivered_bytes,
             dropped=self.world.dropped,
             duration_ns=self.world.now_ns,
+            violation=violation,
         )
 
     # ---- what happens when
 
     def _drawn(self) -> GeneratorLike:
         """Work under faults; then heal, rest, and do the final operations."""
+        assert self.nemesis is not None
         experiment = self.experiment
         spacing_ns = round(SECOND_NS / experiment.rate_per_s)
         work = clients(
@@ -245,6 +261,7 @@ class _Execution:
         if self.script is not None:
             fault = self.script.resolve(invocation.f)
         else:
+            assert self.nemesis is not None
             fault = self.nemesis.resolve(invocation.f, self.world, self.draws)
         self.faults.append(
             PlannedFault(

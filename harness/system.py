@@ -6,11 +6,12 @@ A system is registered under the entry point group `splitbrain.systems`, or name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from harness.errors import SplitbrainError, unknown_name
+from harness.invariant import Invariant
 from harness.node import Command, Context, Message, Node, StateMachine
 from harness.world import Port
 
@@ -50,6 +51,9 @@ class System:
     summary: ClassVar[str]
     #: All message types that its nodes exchange, for wire mode and real networks.
     messages: ClassVar[tuple[type[Message], ...]] = ()
+    #: How long it takes the system at most to give a silent leader up: its election timeout or
+    #: lease. Comparisons count in this unit.
+    patience_ns: ClassVar[int] = 500_000_000
     #: The flaws that can be planted, by name.
     flaws: ClassVar[Mapping[str, Flaw]] = {}
 
@@ -61,6 +65,10 @@ class System:
     def node(self, context: Context, machine: StateMachine) -> Node:
         """A new replica of `machine`."""
         raise NotImplementedError
+
+    def invariants(self) -> Sequence[Invariant]:
+        """Fresh invariants that watch the nodes of one simulated run."""
+        return ()
 
     def connect(self, port: Port, *, process: int, nodes: tuple[int, ...], home: int) -> Connection:
         """A client's connection; `process` is unique in the run, `home` the node to ask first."""

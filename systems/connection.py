@@ -25,7 +25,8 @@ MILLISECOND_NS = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """When a client gives up: after `attempts`, or at an attempt's end past `deadline_ns`."""
+    """How long a client waits for one answer, and between refusals; it begins no attempt after
+    `deadline_ns` of waiting."""
 
     attempt_timeout_ns: int = 300 * MILLISECOND_NS
     deadline_ns: int = 1500 * MILLISECOND_NS

@@ -85,7 +85,7 @@ class SimulatedContext:
 
     def probe(self, event: str, /, **numbers: int) -> None:
         world = self._world
-        world.goals[event] = world.goals.get(event, 0) + 1
+        world.note(self.id, event)
         world.trace.append((world.now_ns, PROBE, self.id, self.id, (event, numbers)))
 
     def buggify(self, site: str) -> bool:

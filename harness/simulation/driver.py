@@ -203,13 +203,22 @@ class Tasks:
                 reschedule(task, outcome.capture(raise_cancel))
             else:
                 self._wake_next(None if deadline == math.inf else _rounded_up_ns(deadline))
-        except Exception as error:
+        except BaseException as error:  # Ctrl-C as well
             self._main = None
             reschedule(main, outcome.Error(error))
 
+    @trio.lowlevel.disable_ki_protection
+    def _happen(self, limit_ns: int | None) -> tuple[Waiter | None, Any] | None:
+        """Let events happen.
+
+        trio puts Ctrl-C off while it asks its clock; here it must get through, or an endless loop
+        in a node could not be interrupted.
+        """
+        return self.world.run(limit_ns)
+
     def _wake_next(self, limit_ns: int | None) -> None:
         while True:
-            woken = self.world.run(limit_ns)
+            woken = self._happen(limit_ns)
             if woken is None:
                 break
             waiter, value = woken

@@ -24,24 +24,45 @@ import msgspec
 from harness.errors import UsageError
 from harness.node import ClientReply, ClientRequest, Message
 
+#: The first byte says whether what follows is between nodes, or between a client and a node: the
+#: tags of the one may be numbers while those of the other are names.
+_BETWEEN_NODES, _OF_CLIENT = b"\x00", b"\x01"
+
 
 class Wire:
     """Encodes and decodes the given message types, and those between clients and nodes."""
 
     def __init__(self, messages: Sequence[type[Message]]) -> None:
-        types = (*messages, ClientRequest, ClientReply)
-        self.encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(reduce(or_, types)).decode
+        self.delivered_bytes = 0
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decoders = {_OF_CLIENT: msgspec.msgpack.Decoder(ClientRequest | ClientReply)}
+        if messages:
+            try:
+                decoder = msgspec.msgpack.Decoder(reduce(or_, messages))
+            except (TypeError, ValueError) as error:
+                raise UsageError(
+                    f"The message types cannot be told apart on the wire: {error}. Usually two of "
+                    "them have the same tag, or some have numbers and some have names."
+                ) from error
+            self._decoders[_BETWEEN_NODES] = decoder
+
+    def encode(self, message: Any) -> bytes:
+        """The message as bytes; TypeError if it holds what has no encoding."""
+        of_client = isinstance(message, ClientRequest | ClientReply)
+        return (_OF_CLIENT if of_client else _BETWEEN_NODES) + self._encode(message)
 
     def decode(self, encoded: bytes) -> Any:
         """The message; UsageError if it does not fit the type that it says it has."""
+        content = memoryview(encoded)[1:]
+        self.delivered_bytes += len(encoded)
         try:
-            return self._decode(encoded)
-        except msgspec.ValidationError as error:
-            content = msgspec.msgpack.decode(encoded)
+            return self._decoders[encoded[:1]].decode(content)
+        except (KeyError, msgspec.ValidationError) as error:
+            problem = "the system declares no messages" if isinstance(error, KeyError) else error
             raise UsageError(
-                f"A message does not survive the wire: {error}. It was {content!r}. Usually a "
-                "field holds a list, dict, set or None that its annotation does not allow."
+                f"A message does not survive the wire: {problem}. It was "
+                f"{msgspec.msgpack.decode(content)!r}. Usually a field holds a list, dict, set or "
+                "None that its annotation does not allow, or System.messages lacks its type."
             ) from error
 
     def fingerprint(self, encoded: bytes) -> int:

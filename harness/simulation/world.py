@@ -34,6 +34,7 @@ hello
 from __future__ import annotations
 
 import sys
+import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -42,6 +43,7 @@ from random import Random
 from typing import Any
 
 from harness.errors import SplitbrainError, UsageError, unknown_name
+from harness.invariant import Invariant
 from harness.node import Node, NodeFactory, NodeStatus
 from harness.randomness import keyed_ratio, stream
 from harness.simulation.context import SimulatedContext, Timer
@@ -71,6 +73,11 @@ _HASH_BITS = (1 << sys.hash_info.width) - 1
 
 Woken = tuple[Waiter | None, Any]
 
+#: time_ns, node, event: something that a node noted
+Probe = tuple[int, int, str]
+#: So many probes are kept with their times; beyond that they are only counted.
+MAXIMUM_PROBES = 100_000
+
 
 class NodeFailure(SplitbrainError):
     """A node raised an exception; the text names the node, the event and the time."""
@@ -81,7 +88,8 @@ class SimulatedWorld:
 
     `factory` makes a node from its context. `clients` ports are endpoints `nodes + 1` and up.
     `drift_ppm` bounds the drift of each node's clock, drawn by seed; `flush_ns` is the range of
-    the time that a disk takes to sync. With `wire`, every message is encoded and decoded.
+    the time that a disk takes to sync. With `wire`, every message is encoded and decoded. The
+    `invariants` look at a node after each of its events.
     """
 
     def __init__(
@@ -97,6 +105,7 @@ class SimulatedWorld:
         trace_capacity: int = 20_000,
         buggify: bool = False,
         wire: Wire | None = None,
+        invariants: Sequence[Invariant] = (),
     ) -> None:
         if nodes and factory is None:
             raise UsageError("A world with nodes needs a factory that makes them.")
@@ -107,10 +116,12 @@ class SimulatedWorld:
         self.delivered = 0
         self.dropped = 0
         self.goals: dict[str, int] = {}
+        self.probes: list[Probe] = []
         self.trace: deque[TraceEvent] = deque(maxlen=trace_capacity)
         self.tasks = Tasks(self)
         self.network = Network(nodes + clients, link or LinkModel())
         self.wire = wire
+        self._observers = tuple(invariant.observe for invariant in invariants)
         self._digest = 0
         self._order = 0
         self._harness_order = _FIRST_HARNESS_ORDER
@@ -176,6 +187,13 @@ class SimulatedWorld:
     def node_object(self, node: int) -> Node | None:
         """The node itself, for invariants and tests; None while it is down."""
         return self._node_objects[node]
+
+    def true_time_ns(self, node: int, local_ns: int) -> int:
+        """When the monotonic clock of a running node shows `local_ns`, at its present rate."""
+        context = self._contexts[node]
+        if context is None:
+            raise UsageError(f"Node n{node} is down, so it has no clock.")
+        return self.now_ns + context.clock.to_true_ns(local_ns - context.clock.monotonic_ns())
 
     def name(self, endpoint: int) -> str:
         """`n1`, `n2`, ... for nodes and `c0`, `c1`, ... for clients."""
@@ -283,9 +301,18 @@ class SimulatedWorld:
         timer.armed_ns = time_ns
         heappush(self._heap, (time_ns, self._order, TIMER, timer.node, timer.number, timer))
 
+    def note(self, node: int, event: str) -> None:
+        """Count a probe of a node, and remember when it was passed."""
+        self.goals[event] = self.goals.get(event, 0) + 1
+        if len(self.probes) < MAXIMUM_PROBES:
+            self.probes.append((self.now_ns, node, event))
+
     def timer_number(self, name: str) -> int:
-        """A small number for the timer name, the same in every process."""
-        return self._timer_numbers.setdefault(name, len(self._timer_numbers))
+        """A number for the timer name: of the name alone, so that the digest tells names apart."""
+        number = self._timer_numbers.get(name)
+        if number is None:
+            number = self._timer_numbers[name] = zlib.crc32(name.encode())
+        return number
 
     def _schedule_flush(self, node: int) -> None:
         low_ns, high_ns = self._flush_ns
@@ -310,6 +337,7 @@ class SimulatedWorld:
         stride = self._stride
         record = self.trace.append
         wire = self.wire
+        observers = self._observers
         try:
             while heap:
                 if limit_ns is not None and heap[0][0] > limit_ns:
@@ -341,6 +369,9 @@ class SimulatedWorld:
                         nodes[destination].on_request(payload)  # type: ignore[union-attr]
                     else:
                         nodes[destination].on_message(source, payload)  # type: ignore[union-attr]
+                    if destination <= last_node:
+                        for observe in observers:
+                            observe(self, destination, nodes[destination])
                 elif kind == DISK:
                     if payload != self._incarnations[destination]:
                         continue
@@ -352,6 +383,8 @@ class SimulatedWorld:
                     node = nodes[destination]
                     for token in self._disks[destination].flushed():
                         node.on_durable(token)  # type: ignore[union-attr]
+                    for observe in observers:
+                        observe(self, destination, node)
                 elif kind == TIMER:
                     self._on_timer_entry(payload)
                 elif kind == WAKE:
@@ -403,6 +436,8 @@ class SimulatedWorld:
         self.trace.append((self.now_ns, TIMER, timer.node, timer.node, timer.name))
         assert node is not None
         node.on_timer(timer.name)
+        for observe in self._observers:
+            observe(self, timer.node, node)
 
     def _failure(self, event: Any, error: Exception) -> Exception:
         if event is None or event[2] in (CALL, WAKE) or event[3] > len(self.nodes):
@@ -413,9 +448,12 @@ class SimulatedWorld:
             TIMER: f"its timer {getattr(payload, 'name', payload)!r}",
             DISK: "the end of a flush",
         }[kind]
+        return self._node_failure(node, f"it handled {what}", error)
+
+    def _node_failure(self, node: int, what: str, error: Exception) -> NodeFailure:
         return NodeFailure(
             f"Node n{node} raised {type(error).__name__}: {error}\n  at "
-            f"{self.now_ns / 1e9:.6f} s of seed {self.seed}, while it handled {what}.\n"
+            f"{self.now_ns / 1e9:.6f} s of seed {self.seed}, while {what}.\n"
             "Usually this is a bug of the node itself; the same seed shows it again."
         )
 
@@ -439,6 +477,12 @@ class SimulatedWorld:
             self._node_objects[node] = made
             self._states[node] = UP
             made.on_start(self._disks[node].recover())
+            for observe in self._observers:
+                observe(self, node, made)
+        except SplitbrainError:
+            raise
+        except Exception as error:
+            raise self._node_failure(node, "it started", error) from error
         finally:
             leave()
 
