@@ -72,7 +72,8 @@ def check_nemesis(
     simulated time. The contract:
 
     - name, summary and the names of its faults are there and well-formed;
-    - its generator starts each fault and stops it, in turns; `final()` stops what goes on;
+    - its generator starts each fault and stops it, in turns; in between it may `shift-<fault>`,
+      which changes what is broken; `final()` stops what goes on;
     - stopping undoes exactly what starting did, and nothing if nothing goes on;
     - `resolve` decides by its arguments alone: the same draws give the same fault, and the world
       changes only by actions;
@@ -218,20 +219,21 @@ class _Rehearsal:
         self.demand(self.resolves <= self.resolves_max, "it does not come to an end")
         kind, _, name = f.partition("-")
         self.demand(
-            kind in ("start", "stop") and name in self.books,
+            kind in ("start", "shift", "stop") and name in self.books,
             f"{f!r} is not the start or stop of one of its faults {self.nemesis.faults}",
         )
-        starts = kind == "start"
-        self.demand(not (starts and name in self.going_on), f"{f} comes twice without a stop")
+        goes_on = name in self.going_on
+        self.demand(goes_on or kind != "shift", f"{f} comes although {name} does not go on")
+        self.demand(not (goes_on and kind == "start"), f"{f} comes twice without a stop")
         where = f", {f} at {self.world.now_ns / SECOND_NS:.3f} s"
         fault = self.resolve(f, where)
         for complaint in _complaints(fault, self.world, self.trial, self.books[name]):
             self.demand(False, complaint, where)
-        if starts:
+        self.used |= {name} if fault.actions and kind != "stop" else set()
+        if kind == "start":
             self.started.add(name)
             self.going_on.add(name)
-            self.used |= {name} if fault.actions else set()
-        else:
+        elif kind == "stop":
             self.going_on.discard(name)
             left = self.books[name]
             self.demand(not left.broken, f"it leaves broken: {left}", where)

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nemeses.grudges import bridge, halves, isolate, majorities_ring, one_way
@@ -23,6 +23,9 @@ SHAPES: dict[str, Shape] = {
     "bridge": bridge,
     "one-way": one_way,
 }
+
+#: Enough for shapes this small, and no clock: machines may be slow.
+bounded = settings(max_examples=60, deadline=None)
 
 clusters = st.integers(2, 9).map(lambda size: list(range(1, size + 1)))
 randoms = st.integers(0, 2**32).map(Random)
@@ -74,6 +77,7 @@ def test_the_number_of_links_that_are_cut(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHAPES)
+@bounded
 @given(nodes=clusters, seed=st.integers(0, 2**32))
 def test_a_shape_is_decided_by_its_draws_and_stays_within_the_cluster(
     name: str, nodes: list[int], seed: int
@@ -84,6 +88,7 @@ def test_a_shape_is_decided_by_its_draws_and_stays_within_the_cluster(
     assert all(a != b for a, b in grudge.edges), "nobody is cut off from himself"
 
 
+@bounded
 @given(nodes=clusters, random=randoms)
 def test_isolate_leaves_one_alone_and_the_others_together(nodes: list[int], random: Random) -> None:
     cut = cut_of(isolate(nodes, random))
@@ -91,6 +96,7 @@ def test_isolate_leaves_one_alone_and_the_others_together(nodes: list[int], rand
     assert sorted(map(len, groups(nodes, cut))) == sorted([1, len(nodes) - 1])
 
 
+@bounded
 @given(nodes=clusters, data=st.data())
 def test_isolate_takes_the_victim_that_it_is_given(nodes: list[int], data: Any) -> None:
     victim = data.draw(st.sampled_from(nodes))
@@ -98,6 +104,7 @@ def test_isolate_takes_the_victim_that_it_is_given(nodes: list[int], data: Any) 
     assert cut == both_ways({(victim, other) for other in nodes if other != victim})
 
 
+@bounded
 @given(nodes=clusters, random=randoms)
 def test_halves_are_two_groups_with_every_link_between_them_cut_both_ways(
     nodes: list[int], random: Random
@@ -109,6 +116,7 @@ def test_halves_are_two_groups_with_every_link_between_them_cut_both_ways(
     assert cut == both_ways({(a, b) for a in one for b in other})
 
 
+@bounded
 @given(nodes=clusters, random=randoms)
 def test_in_a_ring_everybody_hears_a_majority_and_links_are_mutual(
     nodes: list[int], random: Random
@@ -120,6 +128,7 @@ def test_in_a_ring_everybody_hears_a_majority_and_links_are_mutual(
     assert all(2 * len(who) > len(nodes) for who in heard)
 
 
+@bounded
 @given(nodes=st.integers(4, 9).map(lambda size: list(range(1, size + 1))), random=randoms)
 def test_in_a_ring_of_four_and_more_no_two_nodes_hear_the_same(
     nodes: list[int], random: Random
@@ -129,6 +138,7 @@ def test_in_a_ring_of_four_and_more_no_two_nodes_hear_the_same(
     assert len(set(heard)) == len(nodes)
 
 
+@bounded
 @given(random=randoms)
 def test_in_a_ring_of_five_the_majorities_are_the_smallest_there_are(random: Random) -> None:
     nodes = [1, 2, 3, 4, 5]
@@ -137,6 +147,7 @@ def test_in_a_ring_of_five_the_majorities_are_the_smallest_there_are(random: Ran
     assert len(groups(nodes, cut)) == 1, "it is one ring, not two"
 
 
+@bounded
 @given(nodes=st.integers(3, 9).map(lambda size: list(range(1, size + 1))), random=randoms)
 def test_a_bridge_joins_two_groups_that_do_not_hear_each_other(
     nodes: list[int], random: Random
@@ -150,6 +161,7 @@ def test_a_bridge_joins_two_groups_that_do_not_hear_each_other(
     assert sorted(map(len, parts)) == [len(rest) // 2, len(rest) - len(rest) // 2]
 
 
+@bounded
 @given(nodes=clusters, random=randoms)
 def test_one_way_makes_one_node_deaf_or_mute(nodes: list[int], random: Random) -> None:
     cut = cut_of(one_way(nodes, random))
