@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness import catalog
+from harness.compare_command import compare_command
 from harness.errors import SplitbrainError, UsageError
 from harness.experiment import Experiment, seconds
 from harness.pipeline import Progress, Result, carry_out, carry_out_again
@@ -110,6 +111,10 @@ def cli() -> None:
 @click.option("--buggify", is_flag=True, help="Let nodes take rare paths often.")
 @click.option("--wire", is_flag=True, help="Encode and decode every message.")
 @click.option(
+    "--invariants/--no-invariants", default=True, show_default=True,
+    help="Watch the nodes' insides as well; a violation ends the run.",
+)  # fmt: skip
+@click.option(
     "--store", type=click.Path(path_type=Path), default="store", show_default=True,
     help="Where runs are kept.",
 )  # fmt: skip
@@ -131,6 +136,7 @@ def run(
     options: tuple[str, ...],
     buggify: bool,
     wire: bool,
+    invariants: bool,
     store: Path,
 ) -> int:
     """Run SYSTEM under a workload and a nemesis, judge it and write a report."""
@@ -151,6 +157,7 @@ def run(
         duplicate_ratio=duplicate,
         buggify=buggify,
         wire=wire,
+        invariants=invariants,
     )
     return _show(
         _with_progress(lambda told: carry_out(experiment, seed, store=store, progress=told))
@@ -202,7 +209,7 @@ def replay(run_folder: Path, store: Path) -> int:
 )
 @click.option("--initial", default=None, help="What the object starts as, as JSON.")
 @click.option("--independent", is_flag=True, help="Values are [key, value] pairs, as in Jepsen.")
-@click.option("--engine", default=None, help="native or reference; the best one there is if unset.")
+@click.option("--engine", default=None, help="native, reference or porcupine; ours if unset.")
 @click.option("--budget", type=int, default=None, help="Configurations to explore at most.")
 @click.option("--json", "as_json", is_flag=True, help="Verdicts as JSON, one line a file.")
 def check(
@@ -300,6 +307,9 @@ def _show(result: Result) -> int:
     return EXIT_CODES[result.verdict.outcome]
 
 
+cli.add_command(compare_command)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console command `splitbrain`."""
     sys.exit(_guarded(arguments))
@@ -307,7 +317,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _guarded(arguments: Sequence[str] | None) -> int:
     try:
-        code = cli.main(args=arguments, standalone_mode=False)
+        code = cli.main(args=arguments, prog_name="splitbrain", standalone_mode=False)
         return int(code or 0)
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
@@ -315,16 +325,20 @@ def _guarded(arguments: Sequence[str] | None) -> int:
         error.show()
         return BAD_ARGUMENTS
     except UsageError as error:
-        errors.print("[red]error:[/] ", end="")
-        errors.print(str(error), markup=False)
+        _complain("[red]error:[/] ", error)
         return BAD_ARGUMENTS
-    except (click.Abort, KeyboardInterrupt):
-        errors.print("Interrupted. What was recorded until now is kept in the store.")
+    except (click.Abort, KeyboardInterrupt) as error:
+        _complain("Interrupted. ", error.__cause__ or error)  # click hides what it caught
         return CRASH
     except SplitbrainError as error:
-        errors.print("[red]crash:[/] ", end="")
-        errors.print(str(error), markup=False)
+        _complain("[red]crash:[/] ", error)
         return CRASH
     except Exception:
         errors.print(traceback.format_exc(), markup=False)
         return CRASH
+
+
+def _complain(beginning: str, error: BaseException) -> None:
+    """Say what is wrong, and what the notes of `error` add, such as where the history is."""
+    errors.print(beginning, end="")
+    errors.print("\n".join([str(error), *getattr(error, "__notes__", ())]), markup=False)

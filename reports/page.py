@@ -46,26 +46,18 @@ _SHAPES = {
 
 def page(report: Report) -> str:
     """`report` as a complete HTML document."""
-    templates = _templates()
+    environment = templates()
     latencies, rates = latency_plot(report), rate_plot(report)
-    style = templates.get_template("style.css.j2").render(
-        light=Markup(palette.css_variables(palette.LIGHT)),
-        dark=Markup(palette.css_variables(palette.DARK)),
-        violets=range(palette.FAULT_COLOURS),
-        numbers=range(1, ENTRIES_MAX + 2),
-        band_opacity=palette.BAND_OPACITY,
-        lane_opacity=palette.LANE_OPACITY,
-        plots=Markup("".join(plot.style for plot in (latencies, rates) if plot is not None)),
-    )
-    script = templates.get_template("copy.js").render()
+    style = style_sheet("".join(plot.style for plot in (latencies, rates) if plot is not None))
+    script = environment.get_template("copy.js").render()
     faults = [fault for lane in report.lanes for fault in lane.faults]
-    return templates.get_template("report.html.j2").render(
+    return environment.get_template("report.html.j2").render(
         report=report,
         summary=_summary(report),
         style=Markup(style),
-        style_hash=_hash(style),
+        style_hash=content_hash(style),
         script=Markup(script),
-        script_hash=_hash(script),
+        script_hash=content_hash(script),
         witnesses=[_witness(report, witness) for witness in report.witnesses],
         timeline=whole_run(report) if len(report.calls) or faults else None,
         latencies=_plot(latencies),
@@ -110,8 +102,26 @@ def _summary(report: Report) -> str:
     return " · ".join(parts)
 
 
+def style_sheet(more: str = "") -> str:
+    """The style sheet of all pages, and `more` of this project's own."""
+    return (
+        templates()
+        .get_template("style.css.j2")
+        .render(
+            light=Markup(palette.css_variables(palette.LIGHT)),
+            dark=Markup(palette.css_variables(palette.DARK)),
+            violets=range(palette.FAULT_COLOURS),
+            numbers=range(1, ENTRIES_MAX + 2),
+            band_opacity=palette.BAND_OPACITY,
+            lane_opacity=palette.LANE_OPACITY,
+            plots=Markup(more),
+        )
+    )
+
+
 @cache
-def _templates() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
+    """The templates of all pages."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -128,6 +138,6 @@ def _templates() -> jinja2.Environment:
     return environment
 
 
-def _hash(text: str) -> str:
+def content_hash(text: str) -> str:
     """The source expression by which a Content-Security-Policy admits `text`."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

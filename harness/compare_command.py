@@ -1,0 +1,113 @@
+"""`splitbrain compare`: systems × scenarios × seeds, as a table, JSON and one HTML page."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from harness.comparison import compare, scenario_names
+from harness.errors import UsageError
+from harness.grid import Cell, Comparison
+
+console = Console(highlight=False)
+
+
+@click.command(name="compare")
+@click.argument("systems", nargs=-1, required=True, metavar="SYSTEM...")
+@click.option("--scenarios", default="all", show_default=True, help="Names by commas: chained,...")
+@click.option("--slow", is_flag=True, help="The slow form of each scenario as well.")
+@click.option("--seeds", type=int, default=3, show_default=True, help="Runs of each pair.")
+@click.option("--first-seed", type=int, default=1, show_default=True)
+@click.option("--jobs", type=int, default=2, show_default=True, help="Processes.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), default="store/comparison", show_default=True,
+    help="Folder for comparison.json and comparison.html.",
+)  # fmt: skip
+def compare_command(
+    systems: tuple[str, ...],
+    scenarios: str,
+    slow: bool,
+    seeds: int,
+    first_seed: int,
+    jobs: int,
+    output: Path,
+) -> int:
+    """Compare SYSTEMs under partial connectivity: who goes on, and after how long?"""
+    if seeds < 1 or jobs < 1:
+        raise UsageError(f"--seeds and --jobs count from 1; they were {seeds} and {jobs}.")
+    names = scenario_names() if scenarios == "all" else scenarios.split(",")
+    if slow:
+        names = [form for name in names for form in (name, f"{name}-slow")]
+    columns = (TextColumn("running"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=len(systems) * len(names) * seeds)
+        comparison = compare(
+            systems,
+            names,
+            range(first_seed, first_seed + seeds),
+            jobs=jobs,
+            finished=lambda: progress.advance(task),
+        )
+    console.print(_table(comparison))
+    console.print(
+        "Median time from the cut to the first new answer, in T, the system's own patience; "
+        "e: elections while cut; u: share of the second half without an answer."
+    )
+    output.mkdir(parents=True, exist_ok=True)
+    document = output / "comparison.json"
+    document.write_bytes(msgspec.json.format(msgspec.json.encode(comparison)) + b"\n")
+    from reports.comparison import write_comparison
+
+    page = output / "comparison.html"
+    write_comparison(page, comparison, command=_again(systems, scenarios, slow, seeds, first_seed))
+    console.print(f"report  {page}\ndata    {document}", markup=False, soft_wrap=True)
+    return {"pass": 0, "fail": 1}.get(comparison.outcome, 2)
+
+
+def _again(
+    systems: tuple[str, ...], scenarios: str, slow: bool, seeds: int, first_seed: int
+) -> str:
+    """The command line of this comparison; defaults are left out."""
+    words = ["splitbrain", "compare", *systems]
+    words += [] if scenarios == "all" else ["--scenarios", scenarios]
+    words += ["--slow"] if slow else []
+    words += [] if seeds == 3 else ["--seeds", str(seeds)]
+    words += [] if first_seed == 1 else ["--first-seed", str(first_seed)]
+    return shlex.join(words)
+
+
+def _table(comparison: Comparison) -> Table:
+    table = Table(title=f"{len(comparison.seeds)} seeds each", title_justify="left")
+    table.add_column("scenario", no_wrap=True)
+    for system in comparison.systems:
+        table.add_column(system, no_wrap=True)
+    for scenario in comparison.scenarios:
+        cells = [comparison.cell(system, scenario.name) for system in comparison.systems]
+        table.add_row(f"{scenario.identifier} {scenario.name}", *map(_text, cells))
+    return table
+
+
+def _text(cell: Cell) -> str:
+    """A cell in one line: verdict if bad, down time, elections, unavailability."""
+    count = len(cell.results)
+    if cell.outcome != "pass":
+        return f"[bold red]{cell.outcome}[/]"
+    if cell.down_times is None:
+        return f"[red]0/{count} never[/]"
+    parts = [f"{cell.down_times:.1f} T"]
+    if cell.recovered < count:
+        parts.insert(0, f"{cell.recovered}/{count}")
+    changes = cell.typical("leader_changes")
+    if changes:
+        parts.append(f"e{changes:.0f}")
+    unavailable = cell.typical("unavailable_ratio")
+    if unavailable > 0.05:
+        parts.append(f"u{unavailable:.0%}")
+    colour = "green" if cell.state == "steady" else "yellow"
+    return f"[{colour}]{' '.join(parts)}[/]"

@@ -1,0 +1,125 @@
+"""What a scenario did to a cluster, in numbers: from one finished run.
+
+          cut                         shift (last one)                    heal
+    ───────┼──────────────────────────────┼────────────────────────────────┼─────────▶ time
+           │◀──────── down time ──────────┼───▶│ first answer to an operation invoked after the
+           │                                     last change of the links
+           │◀───────────── during the cut: availability, goodput, latency ─▶│◀─ recovery ─▶│
+
+Scripts that change the links all the time (more than `FEW_STEPS` times) have no "last change":
+there the first answer after the first cut counts.
+
+>>> from harness.experiment import Experiment, seconds
+>>> from harness.runner import run
+>>> scenario = Experiment(nemesis="chained", time_limit_ns=seconds(40), wire=True)
+>>> measures = measure(run(scenario, seed=1))
+>>> measures.recovered, measures.down_ns < 200_000_000
+(True, True)
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import UsageError
+from harness.history import INVOKE, OK, History
+from harness.runner import Run
+
+FEW_STEPS = 3
+BUCKET_NS = 500_000_000
+
+
+class Measures(msgspec.Struct, frozen=True, kw_only=True):
+    """The measures of one run of one scenario.
+
+    `down_ns` is None if nothing was answered until the heal. `unavailable_ratio` is the share of
+    half-second slots in the second half of the cut without any answer. Rates are answers per
+    second during the cut and before it. `timeline` counts answers per half second of the run,
+    from its start to the end of its time limit. `recovery_ns` is the time from the heal to the
+    first answer to an operation invoked after it; None if there was none.
+    """
+
+    cut_ns: int
+    heal_ns: int
+    down_ns: int | None
+    unavailable_ratio: float
+    goodput_per_s: float
+    goodput_before_per_s: float
+    leader_changes: int
+    messages_per_operation: float
+    bytes_per_operation: float
+    latency_median_ns: int
+    latency_p99_ns: int
+    recovery_ns: int | None
+    timeline: list[int]
+
+    @property
+    def recovered(self) -> bool:
+        """Whether operations were answered again before the links healed."""
+        return self.down_ns is not None
+
+    @property
+    def steady(self) -> bool:
+        """Whether it recovered and then stayed available: in nine of ten slots."""
+        return self.recovered and self.unavailable_ratio <= 0.1
+
+
+def measure(run: Run) -> Measures:
+    """The measures of a run under a scenario nemesis. Raises UsageError for any other run."""
+    faults = run.plan.faults
+    starts = [fault.time_ns for fault in faults if fault.f.startswith("start-")]
+    shifts = [fault.time_ns for fault in faults if fault.f.startswith("shift-")]
+    stops = [fault.time_ns for fault in faults if fault.f.startswith("stop-")]
+    if len(starts) != 1 or not stops:
+        raise UsageError(
+            f"The nemesis {run.plan.experiment.nemesis!r} is no scenario: it began "
+            f"{len(starts)} faults, and a scenario has one beginning and one end. Scenarios are "
+            "quorum-loss, chained and so on; `splitbrain list` shows them with P1 to P13."
+        )
+    cut_ns, heal_ns = starts[0], stops[0]
+    last_change_ns = max(shifts) if 0 < len(shifts) <= FEW_STEPS else cut_ns
+    invoked_ns, answered_ns = _answers(run.history)
+    during = (answered_ns >= cut_ns) & (answered_ns < heal_ns)
+    first = answered_ns[(invoked_ns >= last_change_ns) & (answered_ns < heal_ns)]
+    after = answered_ns[invoked_ns >= heal_ns]
+    worked = answered_ns < run.plan.experiment.time_limit_ns
+    latencies = np.sort((answered_ns - invoked_ns)[during])
+    answers = max(1, len(answered_ns))
+    middle_ns = (cut_ns + heal_ns) // 2
+    slots = np.arange(middle_ns, heal_ns - BUCKET_NS + 1, BUCKET_NS)
+    served = np.searchsorted(np.sort(answered_ns), np.stack([slots, slots + BUCKET_NS]))
+    elections = [time_ns for time_ns, _, event in run.probes if event == "elected"]
+    return Measures(
+        cut_ns=cut_ns,
+        heal_ns=heal_ns,
+        down_ns=int(first.min()) - cut_ns if len(first) else None,
+        unavailable_ratio=float(np.mean(served[0] == served[1])) if len(slots) else 0.0,
+        goodput_per_s=_per_second(int(during.sum()), heal_ns - cut_ns),
+        goodput_before_per_s=_per_second(int((answered_ns < cut_ns).sum()), cut_ns),
+        leader_changes=sum(cut_ns <= time_ns < heal_ns for time_ns in elections),
+        messages_per_operation=run.delivered / answers,
+        bytes_per_operation=run.delivered_bytes / answers,
+        latency_median_ns=_quantile(latencies, 0.5),
+        latency_p99_ns=_quantile(latencies, 0.99),
+        recovery_ns=int(after.min()) - heal_ns if len(after) else None,
+        timeline=np.bincount(answered_ns[worked] // BUCKET_NS).tolist() if worked.any() else [],
+    )
+
+
+def _answers(history: History) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """When each client operation that ended ok was invoked and answered, in nanoseconds."""
+    rows = np.flatnonzero((history.type == INVOKE) & (history.process >= 0))
+    ends = history.partner[rows]
+    rows, ends = rows[ends >= 0], ends[ends >= 0]
+    ok = history.type[ends] == OK
+    return history.time_ns[rows[ok]], history.time_ns[ends[ok]]
+
+
+def _per_second(count: int, duration_ns: int) -> float:
+    return count * 1e9 / duration_ns if duration_ns > 0 else 0.0
+
+
+def _quantile(ordered: NDArray[np.int64], ratio: float) -> int:
+    return int(ordered[min(len(ordered) - 1, int(ratio * len(ordered)))]) if len(ordered) else 0
