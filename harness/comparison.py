@@ -34,8 +34,14 @@ def compare(
 ) -> Comparison:
     """Run the grid on `jobs` processes; `finished` is called after each run.
 
-    Raises UsageError for unknown names before anything runs.
+    A name that is given twice counts once. Raises UsageError for unknown names before anything
+    runs.
     """
+    systems, scenarios, seeds = (
+        list(dict.fromkeys(systems)),
+        list(dict.fromkeys(scenarios)),
+        list(dict.fromkeys(seeds)),
+    )
     for kind, names in (("system", systems), ("nemesis", scenarios)):
         if not names:
             raise UsageError(f"Nothing to compare: no {kind} was named.")
@@ -56,9 +62,9 @@ def compare(
                 results[futures[future]] = future.result()
                 finished()
     return Comparison(
-        systems=list(systems),
+        systems=systems,
         scenarios=[scenario_facts(name) for name in scenarios],
-        seeds=list(seeds),
+        seeds=seeds,
         cells=[
             Cell(
                 system=system,
