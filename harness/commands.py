@@ -173,7 +173,7 @@ def run(
 def replay(run_folder: Path, store: Path) -> int:
     """Run the plan of an earlier RUN again; the digest must come out the same."""
     from harness.plan import Plan
-    from harness.simulation.trace import first_difference
+    from harness.simulation.trace import RING_EVENTS, first_difference, since
 
     folder = open_folder(run_folder)
     plan = Plan.decode(folder.plan.read_bytes())
@@ -188,9 +188,11 @@ def replay(run_folder: Path, store: Path) -> int:
         console.print(f"Replayed exactly: digest {plan.digest}.")
         return code
     difference = None
-    if folder.trace.is_file():
-        with folder.trace.open("rb") as file:
-            difference = first_difference(file, result.run.trace_lines())
+    if folder.trace.is_file() and (recorded := folder.trace.read_bytes().splitlines(True)):
+        replayed = list(result.run.trace_lines())
+        if len(recorded) >= RING_EVENTS:  # the oldest ones are gone
+            replayed = list(since(recorded[0], replayed))
+        difference = first_difference(recorded, replayed)
     errors.print(
         f"[red]The replay differs[/]: digest {result.run.digest}, recorded was {plan.digest}.\n"
         f"{'' if difference is None else 'Of the recorded events, ' + difference + '.'}\n"

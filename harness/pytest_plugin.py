@@ -61,9 +61,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "splitbrain" not in metafunc.fixturenames:
         return
     own = 1
-    for marker in metafunc.definition.iter_markers("splitbrain"):
-        own = marker.kwargs.get("seeds", own)
-        break
+    marker = metafunc.definition.get_closest_marker("splitbrain")
+    if marker is not None:
+        own = marker.kwargs.get("seeds", 0)
+        if marker.args or set(marker.kwargs) != {"seeds"} or not isinstance(own, int):
+            given = [*map(repr, marker.args), *(f"{k}={v!r}" for k, v in marker.kwargs.items())]
+            raise pytest.UsageError(
+                f"{metafunc.definition.nodeid}: the mark takes the number of seeds, as in "
+                f"@pytest.mark.splitbrain(seeds=20), not ({', '.join(given)})."
+            )
     times = metafunc.config.getoption("--splitbrain-seeds")
     if own < 1 or times < 1:
         raise pytest.UsageError(

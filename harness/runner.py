@@ -49,7 +49,7 @@ from harness.operation import Operation
 from harness.plan import Plan, PlannedFault, PlannedOperation
 from harness.simulation.driver import simulate
 from harness.simulation.network import LinkModel
-from harness.simulation.trace import TraceEvent, trace_lines
+from harness.simulation.trace import REPLAY_EVENTS, RING_EVENTS, TraceEvent, trace_lines
 from harness.simulation.wire import Wire
 from harness.simulation.world import Probe, SimulatedWorld
 from harness.system import System
@@ -66,10 +66,10 @@ class Run:
     """All that one run left behind.
 
     `digest` is 16 hexadecimal digits over everything that was delivered and everything that the
-    history says. `trace` holds the last events, `probes` what nodes noted as (time_ns, node,
-    event), `goals` how often; `delivered` and `dropped` count messages. `delivered_bytes` is the
-    size of the delivered messages, 0 unless the experiment has `wire`. `violation` is the
-    invariant whose violation ended the run, if one did.
+    history says. `trace` holds the last events, of a replay as good as all; `probes` what nodes
+    noted as (time_ns, node, event), `goals` how often; `delivered` and `dropped` count messages.
+    `delivered_bytes` is the size of the delivered messages, 0 unless the experiment has `wire`.
+    `violation` is the invariant whose violation ended the run, if one did.
     """
 
     plan: Plan
@@ -171,6 +171,7 @@ class _Execution:
             drift_ppm=experiment.drift_ppm,
             buggify=experiment.buggify,
             wire=Wire(self.system.messages) if experiment.wire else None,
+            trace_capacity=REPLAY_EVENTS if scripted else RING_EVENTS,
             invariants=self.system.invariants() if experiment.invariants else (),
         )
         self.draws = self.world.stream("nemesis")

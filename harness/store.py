@@ -43,9 +43,16 @@ class RunFolder:
 
     @contextmanager
     def recording(self) -> Iterator[BinaryIO]:
-        """The history file, for the rows of a run; closed and complete whatever happens."""
-        with self.history.open("wb", buffering=_BUFFER_BYTES) as file:
-            yield file
+        """The history file, for the rows of a run; closed and complete whatever happens.
+
+        An error, or Ctrl-C, gets a note that says where the rows are.
+        """
+        try:
+            with self.history.open("wb", buffering=_BUFFER_BYTES) as file:
+                yield file
+        except BaseException as error:
+            error.add_note(f"What was recorded until then is kept: {self.history}")
+            raise
 
     def save_plan(self, plan: Plan) -> None:
         self.plan.write_bytes(plan.encode())

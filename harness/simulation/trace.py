@@ -12,7 +12,7 @@ seed can be compared with `diff`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -23,6 +23,10 @@ MESSAGE, TIMER, DISK, CALL, WAKE = 0, 1, 2, 3, 4
 PROBE, FAULT = 5, 6
 
 KIND_NAMES = ("message", "timer", "disk", "call", "wake", "probe", "fault")
+
+#: So many of the last events a run keeps. A replay keeps as good as all of them.
+RING_EVENTS = 20_000
+REPLAY_EVENTS = 1_000_000
 
 #: time_ns, kind, source, destination, payload
 TraceEvent = tuple[int, int, int, int, Any]
@@ -53,3 +57,19 @@ def first_difference(left: Iterable[bytes], right: Iterable[bytes]) -> str | Non
         if one != other:
             texts = ["missing" if line is None else line.decode().strip() for line in (one, other)]
             return f"event {number} is {texts[0]} in one run and {texts[1]} in the other"
+
+
+def since(first: bytes, lines: Sequence[bytes]) -> Sequence[bytes]:
+    """The part of a whole trace to compare with a ring whose oldest line is `first`.
+
+    It begins with that line or, if the trace lacks it, with the first one of its time or later.
+
+    >>> since(b'[7,"timer"]', [b'[6,"disk"]', b'[7,"disk"]', b'[7,"timer"]', b'[9,"disk"]'])
+    [b'[7,"timer"]', b'[9,"disk"]']
+    >>> since(b'[7,"message"]', [b'[6,"disk"]', b'[8,"disk"]'])
+    [b'[8,"disk"]']
+    """
+    if first in lines:
+        return lines[lines.index(first) :]
+    begin_ns = msgspec.json.decode(first)[0]
+    return [line for line in lines if msgspec.json.decode(line)[0] >= begin_ns]

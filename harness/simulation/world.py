@@ -52,7 +52,16 @@ from harness.simulation.driver import Tasks, Waiter
 from harness.simulation.guard import check_module, enter, leave
 from harness.simulation.network import LinkModel, Network
 from harness.simulation.port import SimulatedPort
-from harness.simulation.trace import CALL, DISK, FAULT, MESSAGE, TIMER, WAKE, TraceEvent
+from harness.simulation.trace import (
+    CALL,
+    DISK,
+    FAULT,
+    MESSAGE,
+    RING_EVENTS,
+    TIMER,
+    WAKE,
+    TraceEvent,
+)
 from harness.simulation.wire import Wire
 from harness.world import Action
 
@@ -102,7 +111,7 @@ class SimulatedWorld:
         link: LinkModel | None = None,
         drift_ppm: int = 100,
         flush_ns: tuple[int, int] = (200_000, 800_000),
-        trace_capacity: int = 20_000,
+        trace_capacity: int = RING_EVENTS,
         buggify: bool = False,
         wire: Wire | None = None,
         invariants: Sequence[Invariant] = (),
