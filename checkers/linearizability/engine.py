@@ -147,15 +147,16 @@ def interruptible(call: Callable[[Abort], T], *, deadline_s: float | None = None
 
     end = None if deadline_s is None else time.monotonic() + deadline_s
     thread = threading.Thread(target=work, name="linearizability", daemon=True)
-    thread.start()
     try:
+        thread.start()
         while not done.wait(POLL_S):
             if end is not None and time.monotonic() > end:
                 abort[0] = 1
     finally:
         abort[0] = 1
-        done.wait()
-        thread.join()
+        if thread.ident is not None:  # else Ctrl-C came before it began, and it ends at once
+            done.wait()
+            thread.join()
     if "error" in box:
         raise box["error"]
     result: T = box["result"]
