@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 SOURCES := harness checkers nemeses systems workloads reports
 KERNEL := $(wildcard checkers/linearizability/*.py checkers/linearizability/kernel/*)
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench porcupine clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py
@@ -28,7 +28,11 @@ format: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/simulation.py
 	$(BIN)/python benchmarks/history.py
-	$(BIN)/python benchmarks/linearizability.py
+	$(BIN)/python benchmarks/checker.py
+
+# The Go library Porcupine, as a second opinion (`--engine porcupine`): optional, needs Go.
+porcupine: $(INSTALLED)
+	@$(BIN)/python -m checkers.porcupine.build
 
 clean:
 	rm -rf .venv build store *.egg-info

@@ -11,6 +11,8 @@
 Which one to take:
 
     Linearizability   one order in real time explains every answer: registers, texts, locks
+    SequentialConsistency, ReadYourWrites, MonotonicReads, MonotonicWrites, WritesFollowReads
+                      less than that, of registers: docs/consistency.md says what to ask of whom
     Stats             every kind of operation worked at least once; counts
 
 A checker answers pass, fail, unknown (it ran out of budget) or skipped (nothing to check), gives
@@ -19,9 +21,28 @@ have detected. `notation` writes histories in one line; `kit.check_checker` test
 your own. `pip install` builds the native linearizability kernel if there is a C compiler.
 """
 
+from checkers.consistency import (
+    MonotonicReads,
+    MonotonicWrites,
+    ReadYourWrites,
+    SequentialConsistency,
+    WritesFollowReads,
+)
 from checkers.kit import check_checker
 from checkers.linearizability import Linearizability
 from checkers.stats import Stats
 from harness.verdict import Checker, Verdict, worst
 
-__all__ = ["Checker", "Linearizability", "Stats", "Verdict", "check_checker", "worst"]
+__all__ = [
+    "Checker",
+    "Linearizability",
+    "MonotonicReads",
+    "MonotonicWrites",
+    "ReadYourWrites",
+    "SequentialConsistency",
+    "Stats",
+    "Verdict",
+    "WritesFollowReads",
+    "check_checker",
+    "worst",
+]

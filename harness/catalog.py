@@ -26,6 +26,7 @@ GROUPS: Mapping[str, str] = {
     "workload": "splitbrain.workloads",
     "nemesis": "splitbrain.nemeses",
     "checker": "splitbrain.checkers",
+    "online": "splitbrain.online",
 }
 
 
@@ -36,7 +37,7 @@ def _entries(kind: str) -> Mapping[str, EntryPoint]:
 
 
 def names(kind: str) -> list[str]:
-    """All registered names of a kind ("system", "workload", "nemesis", "checker"), sorted."""
+    """All registered names of a kind ("system", "workload", ...; see `GROUPS`), sorted."""
     return list(_entries(kind))
 
 

@@ -20,9 +20,11 @@ from rich.console import Console
 from rich.table import Table
 
 from harness import catalog
+from harness.checks import checker_names, make_checkers
 from harness.compare_command import compare_command
 from harness.errors import SplitbrainError, UsageError
 from harness.experiment import Experiment, seconds
+from harness.history import History
 from harness.pipeline import Progress, Result, carry_out, carry_out_again
 from harness.store import open_folder, verdict_document
 from harness.verdict import Outcome, Verdict, worst
@@ -64,6 +66,13 @@ def _option_value(text: str) -> str | int | float | bool:
     except msgspec.DecodeError:
         return text
     return value if isinstance(value, str | int | float | bool) else text
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
 
 
 def _parse_options(options: Sequence[str]) -> dict[str, str | int | float | bool]:
@@ -114,6 +123,8 @@ def cli() -> None:
     "--invariants/--no-invariants", default=True, show_default=True,
     help="Watch the nodes' insides as well; a violation ends the run.",
 )  # fmt: skip
+@click.option("-c", "--checker", "checkers", multiple=True, help="Instead of the workload's own.")
+@click.option("--stop-early", is_flag=True, help="Stop at the first violation.")
 @click.option(
     "--store", type=click.Path(path_type=Path), default="store", show_default=True,
     help="Where runs are kept.",
@@ -137,6 +148,8 @@ def run(
     buggify: bool,
     wire: bool,
     invariants: bool,
+    checkers: tuple[str, ...],
+    stop_early: bool,
     store: Path,
 ) -> int:
     """Run SYSTEM under a workload and a nemesis, judge it and write a report."""
@@ -158,6 +171,8 @@ def run(
         buggify=buggify,
         wire=wire,
         invariants=invariants,
+        checkers=checker_names(checkers),
+        stop_early=stop_early,
     )
     return _show(
         _with_progress(lambda told: carry_out(experiment, seed, store=store, progress=told))
@@ -206,48 +221,83 @@ def replay(run_folder: Path, store: Path) -> int:
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
 )
-@click.option(
-    "-m", "--model", default="cas-register", show_default=True, help="See splitbrain list."
-)
+@click.option("-c", "--checker", "checkers", multiple=True, help="linearizability if unset.")
+@click.option("-m", "--model", default=None, help="See splitbrain list; cas-register if unset.")
 @click.option("--initial", default=None, help="What the object starts as, as JSON.")
 @click.option("--independent", is_flag=True, help="Values are [key, value] pairs, as in Jepsen.")
 @click.option("--engine", default=None, help="native, reference or porcupine; ours if unset.")
 @click.option("--budget", type=int, default=None, help="Configurations to explore at most.")
+@click.option("--explain", is_flag=True, help="Show which operations contradict each other.")
+@click.option("--certify", is_flag=True, help="Replay the order that a pass was found by.")
 @click.option("--json", "as_json", is_flag=True, help="Verdicts as JSON, one line a file.")
 def check(
     files: tuple[Path, ...],
-    model: str,
+    checkers: tuple[str, ...],
+    model: str | None,
     initial: str | None,
     independent: bool,
     engine: Any,
     budget: int | None,
+    explain: bool,
+    certify: bool,
     as_json: bool,
 ) -> int:
     """Check recorded histories: JSON Lines, history.edn, history.txt or jepsen logs."""
     from harness.formats import read_history
 
-    checker = catalog.load("checker", "linearizability")(
-        model,
-        initial=None if initial is None else _option_value(initial),
+    start = None if initial is None else _json_or_text(initial)
+    judges = make_checkers(
+        checker_names(checkers) or ("linearizability",),
+        model=model,
+        initial=start,
         engine=engine,
         budget=budget,
+        certificate_operations=sys.maxsize if certify else None,
     )
-    verdicts: list[Verdict] = []
+    verdicts: list[Verdict] = []  # the worst one of each file
     for path in files:
         history = read_history(path)
-        verdict = checker.check(history.independent() if independent else history)
+        history = history.independent() if independent else history
+        found = [judge.check(history) for judge in judges]
+        verdict = worst(found)
         verdicts.append(verdict)
         if as_json:
-            document = verdict_document([verdict], file=str(path))
+            document = verdict_document(found, file=str(path))
             click.echo(msgspec.json.encode(document).decode())
         else:
             console.print(f"{_SIGNS[verdict.outcome]}  {path}")
-            if verdict.outcome != "pass" or len(files) == 1:
-                console.print(verdict.reason, markup=False, style="dim" if len(files) > 1 else "")
+            for one in found:
+                if one.outcome != "pass" or len(files) == 1:
+                    told = f"{one.checker}: {one.reason}" if len(found) > 1 else one.reason
+                    console.print(told, markup=False, style="dim" if len(files) > 1 else "")
+                if explain:
+                    _tell(history, one)
+                if certify and one.passed and one.checker == "linearizability":
+                    _certify(history, model or "cas-register", start, one)
     if not as_json and len(files) > 1:
         counts = [(sign, sum(v.outcome == o for v in verdicts)) for o, sign in _SIGNS.items()]
         console.print("  ".join(f"{sign} {count}" for sign, count in counts if count))
     return EXIT_CODES[worst(verdicts).outcome]
+
+
+def _tell(history: History, verdict: Verdict, *, short: bool = False) -> None:
+    """Draws the operations that contradict each other, if the check found such."""
+    from checkers.linearizability.story import tell
+
+    if verdict.witness is not None and "steps" in verdict.witness:
+        width = max(60, min(console.width, 120)) if console.is_terminal else 100
+        text = tell(history, verdict.witness, width=width, short=short)
+        console.print(f"\n{text}\n", markup=False)
+
+
+def _certify(history: History, model: str, initial: Any, verdict: Verdict) -> None:
+    from checkers.linearizability.certificate import verify
+
+    order = (verdict.witness or {}).get("linearization")
+    if order is None:
+        raise UsageError("This engine gives no order that could be replayed; leave --engine out.")
+    count = verify(history, model, order, initial=initial)
+    console.print(f"Certified: the order of {count:,} that took effect was replayed step by step.")
 
 
 @cli.command(name="list")
@@ -269,8 +319,10 @@ def list_() -> int:
 
     table = Table(title="models for check", title_justify="left")
     table.add_column("name", style="bold")
-    for name in sorted(MODELS):
-        table.add_row(name)
+    table.add_column("what it is")
+    table.add_column("functions")
+    for name, model in MODELS.items():
+        table.add_row(name, model.summary, ", ".join(model.functions))
     console.print(table)
     return 0
 
@@ -303,6 +355,7 @@ def _show(result: Result) -> int:
     for verdict in result.verdicts:
         console.print(f"{_SIGNS[verdict.outcome]}  {verdict.checker}: ", end="")
         console.print(verdict.reason, markup=False)
+        _tell(result.run.history, verdict, short=True)
     if result.folder is not None:
         console.print(f"report  {result.folder.report}", markup=False)
         console.print(f"replay  {result.replay_command}", markup=False)

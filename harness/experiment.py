@@ -37,7 +37,10 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     nemesis starts or stops each of its faults every `interval_ns` on average. `options` go to the
     workload. `drift_ppm` bounds the drift of the nodes' clocks. `wire` encodes and decodes every
     message. `invariants` lets the system's invariants watch its nodes, and end the run when one is
-    violated. `loss_ratio` and `duplicate_ratio` hold for every message all the time.
+    violated. `checkers` names those that judge the run; none means the workload's own. `stop_early`
+    ends the run at the first violation that one of them can see while it goes on: nothing new
+    begins then, faults are healed, and what is under way comes to its end. `loss_ratio` and
+    `duplicate_ratio` hold for every message all the time.
     """
 
     system: str = "raft"
@@ -57,6 +60,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     buggify: bool = False
     wire: bool = False
     invariants: bool = True
+    checkers: tuple[str, ...] = ()
+    stop_early: bool = False
 
     def __post_init__(self) -> None:
         at_least = {"nodes": 1, "clients": 1, "time_limit_ns": 1, "interval_ns": 1}

@@ -23,7 +23,7 @@ Limits: bytes, dates and the like become the text that JSON encoders give them (
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -70,8 +70,30 @@ class Interner:
         # An int and a str never equal each other, so they are their own keys; every other value
         # is found by its canonical text in bytes, which equals neither.
         self._ids: dict[int | str | bytes, int] = {}
+        self._unencoded: list[int] = []  # entries that `_ids` lacks so far, see `after`
         for value in values:
             self.intern(value)
+
+    @classmethod
+    def after(cls, table: Sequence[Any]) -> Interner:
+        """One that goes on from `table`, the whole table of another.
+
+        Its numbers and texts are found at once; what is neither is encoded when anything like it
+        is looked for, which for large tables is seldom.
+        """
+        interner = cls()
+        interner._values = list(table)
+        scalar = (int, str)
+        interner._ids = {
+            value: identifier for identifier, value in enumerate(table) if type(value) in scalar
+        }
+        if len(interner._ids) + 1 < len(table):
+            interner._unencoded = [
+                identifier
+                for identifier, value in enumerate(table)
+                if identifier and type(value) not in scalar
+            ]
+        return interner
 
     def __len__(self) -> int:
         return len(self._values)
@@ -96,6 +118,7 @@ class Interner:
                 encode(value)  # only to refuse text that no file could hold
             return self._add(value, value)
         data = encode(value)
+        self._encode_the_rest()
         found = self._ids.get(data)
         return self.intern_json(data) if found is None else found
 
@@ -109,6 +132,7 @@ class Interner:
             return 0
         kind = type(plain)
         key = plain if kind is int or kind is str else _ENCODER.encode(plain)
+        self._encode_the_rest()
         found = self._ids.get(key)
         return self._add(key, plain) if found is None else found
 
@@ -120,7 +144,14 @@ class Interner:
         if plain is None:
             return 0
         kind = type(plain)
+        self._encode_the_rest()
         return self._ids.get(plain if kind is int or kind is str else encode(value), -1)
+
+    def _encode_the_rest(self) -> None:
+        if self._unencoded:
+            for identifier in self._unencoded:
+                self._ids[_ENCODER.encode(self._values[identifier])] = identifier
+            self._unencoded = []
 
     def _add(self, key: int | str | bytes, value: Any) -> int:
         identifier = self._ids[key] = len(self._values)

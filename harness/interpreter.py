@@ -67,6 +67,7 @@ class Interpreter:
         self._busy = 0
         self._mailbox: dict[Thread, Invocation] = {}
         self._waiters: dict[Thread, Waiter] = {}
+        self._resting: dict[Thread, Invocation] = {}
         self._tick_ns: int | None = None
         self._log: list[str] = []
 
@@ -77,6 +78,14 @@ class Interpreter:
             self._world.tasks.spawn(self._work, thread, name=name)
         self._world.call_at(self._world.now_ns, self._pump)
         self._world.call_at(self._horizon_ns, self._stalled)
+
+    def stop(self, rest: GeneratorLike) -> None:
+        """Begin nothing more but `rest`; what is under way comes to its end, sleeps end now."""
+        if self._exhausted:
+            return
+        self._generator = prepare(rest)
+        for invocation in list(self._resting.values()):
+            self._wake_up(invocation)
 
     # ---- a thread
 
@@ -164,12 +173,18 @@ class Interpreter:
         else:
             rest_ns = invocation.value if invocation.kind == "sleep" else 0
             time_ns = self._world.now_ns + rest_ns
+            self._resting[invocation.thread] = invocation
             self._world.call_at(time_ns, lambda: self._end_rest(invocation))
 
     def _end_rest(self, invocation: Invocation) -> None:
+        if self._resting.get(invocation.thread) is invocation:
+            self._wake_up(invocation)
+            self._pump()
+
+    def _wake_up(self, invocation: Invocation) -> None:
+        del self._resting[invocation.thread]
         self._busy -= 1
         self._context = self._context.completed(invocation.thread, self._world.now_ns)
-        self._pump()
 
     def _complete(
         self, invocation: Invocation, type_: OperationType, value: Any, error: str | None

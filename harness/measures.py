@@ -7,7 +7,8 @@
            │◀───────────── during the cut: availability, goodput, latency ─▶│◀─ recovery ─▶│
 
 Scripts that change the links all the time (more than `FEW_STEPS` times) have no "last change":
-there the first answer after the first cut counts.
+there the first answer after the first cut counts. A leader that was cut off may go on answering
+reads under its lease, so that only changes count as answers here, where there are any.
 
 >>> from harness.experiment import Experiment, seconds
 >>> from harness.runner import run
@@ -80,16 +81,16 @@ def measure(run: Run) -> Measures:
         )
     cut_ns, heal_ns = starts[0], stops[0]
     last_change_ns = max(shifts) if 0 < len(shifts) <= FEW_STEPS else cut_ns
-    invoked_ns, answered_ns = _answers(run.history)
+    invoked_ns, answered_ns, changes = _answers(run.history)
     during = (answered_ns >= cut_ns) & (answered_ns < heal_ns)
-    first = answered_ns[(invoked_ns >= last_change_ns) & (answered_ns < heal_ns)]
-    after = answered_ns[invoked_ns >= heal_ns]
+    first = answered_ns[changes & (invoked_ns >= last_change_ns) & (answered_ns < heal_ns)]
+    after = answered_ns[changes & (invoked_ns >= heal_ns)]
     worked = answered_ns < run.plan.experiment.time_limit_ns
     latencies = np.sort((answered_ns - invoked_ns)[during])
     answers = max(1, len(answered_ns))
     middle_ns = (cut_ns + heal_ns) // 2
     slots = np.arange(middle_ns, heal_ns - BUCKET_NS + 1, BUCKET_NS)
-    served = np.searchsorted(np.sort(answered_ns), np.stack([slots, slots + BUCKET_NS]))
+    served = np.searchsorted(np.sort(answered_ns[changes]), np.stack([slots, slots + BUCKET_NS]))
     elections = [time_ns for time_ns, _, event in run.probes if event == "elected"]
     return Measures(
         cut_ns=cut_ns,
@@ -108,13 +109,19 @@ def measure(run: Run) -> Measures:
     )
 
 
-def _answers(history: History) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """When each client operation that ended ok was invoked and answered, in nanoseconds."""
+def _answers(
+    history: History,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """When each client operation that ended ok was invoked and answered, in nanoseconds, and
+    whether it changed something (or all of them, if nothing but reads was answered)."""
     rows = np.flatnonzero((history.type == INVOKE) & (history.process >= 0))
     ends = history.partner[rows]
     rows, ends = rows[ends >= 0], ends[ends >= 0]
     ok = history.type[ends] == OK
-    return history.time_ns[rows[ok]], history.time_ns[ends[ok]]
+    changes = np.array([f != "read" for f in history.functions], dtype=bool)[history.f[rows[ok]]]
+    if not changes.any():
+        changes = ~changes
+    return history.time_ns[rows[ok]], history.time_ns[ends[ok]], changes
 
 
 def _per_second(count: int, duration_ns: int) -> float:

@@ -218,6 +218,17 @@ class Node(Protocol):
         """Role, term and so on; pure."""
 
 
+@runtime_checkable
+class Administered(Protocol):
+    """A node that takes orders of an operator who sits beside it: other members, another leader.
+
+    The operator gets no answer; what comes of an order shows in the status and in probes.
+    """
+
+    def on_order(self, order: Command) -> None:
+        """Carry out `order`, plain data, or refuse it."""
+
+
 NodeFactory = Callable[[Context], Node]
 
 

@@ -15,11 +15,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
+from harness.checks import followers, judges
+from harness.errors import SplitbrainError
 from harness.experiment import SECOND_NS, Experiment
 from harness.plan import Plan
 from harness.runner import Run, make_nemesis, make_system, make_workload, replay, run
@@ -84,8 +86,10 @@ def _through(
     report_passes: bool = True,
 ) -> Result:
     experiment = plan.experiment
-    workload = make_workload(experiment)
+    checkers = judges(experiment.checkers, make_workload(experiment))
     make_system(experiment)  # a bad name must leave no folder behind
+    if experiment.stop_early:
+        followers(checkers)
     if not scripted:
         make_nemesis(experiment.nemesis)
     folder = None if store is None else new_folder(store, experiment.slug, plan.seed)
@@ -99,7 +103,9 @@ def _through(
         folder.save_plan(done.plan)
         folder.save_trace(done)
     progress("checking")
-    verdicts = [checker.check(done.history) for checker in workload.checkers()]
+    verdicts = [checker.check(done.history) for checker in checkers]
+    if done.stopped is not None:
+        verdicts = [_with_stop(verdict, done) for verdict in verdicts]
     if done.violation is not None:
         verdicts.insert(0, done.violation.verdict())
     result = Result(run=done, verdicts=verdicts, folder=folder)
@@ -109,6 +115,36 @@ def _through(
             progress("reporting")
             write_report_of(result, folder.report)
     return result
+
+
+def _with_stop(verdict: Verdict, run: Run) -> Verdict:
+    """`verdict`, with when it stopped the run, if it is that of the checker that did.
+
+    A finished check that ran out of its budget is replaced by what stopped the run.
+    """
+    stopped = run.stopped
+    if stopped is None or stopped.checker != verdict.checker:
+        return verdict
+    if verdict.outcome == "unknown":
+        verdict = stopped
+    if verdict.outcome != "fail":
+        raise SplitbrainError(
+            f"The run was stopped in row {stopped.details['stopped_at_row']} ({stopped.reason}), "
+            f"but the finished check says {verdict.outcome}: {verdict.reason}\nBoth cannot be "
+            "right, so one of the two checkers has a defect. The history is kept; please report it."
+        )
+    at = {name: stopped.details[name] for name in ("stopped_at_ns", "stopped_at_row")}
+    reason = f"{verdict.reason} {_stop_sentence(run, at['stopped_at_ns'])}"
+    return replace(verdict, reason=reason, details={**verdict.details, **at})
+
+
+def _stop_sentence(run: Run, stopped_at_ns: int) -> str:
+    experiment = run.plan.experiment
+    planned_ns = experiment.time_limit_ns + experiment.recovery_ns
+    return (
+        f"The run was stopped there, at {stopped_at_ns / SECOND_NS:.3f} s of "
+        f"{planned_ns / SECOND_NS:g} s."
+    )
 
 
 def write_report_of(result: Result, path: Path) -> None:
@@ -151,7 +187,10 @@ def run_command(experiment: Experiment, seed: int) -> str:
         if name.endswith("_ns"):
             words += [f"--{name.removesuffix('_ns').replace('_', '-')}", _exact_seconds(value)]
         elif isinstance(value, bool):
-            words += [f"--{name}" if value else f"--no-{name}"]
+            flag = name.replace("_", "-")
+            words += [f"--{flag}" if value else f"--no-{flag}"]
+        elif name == "checkers":
+            words += ["--checker", ",".join(value)]
         else:
             option = {"rate_per_s": "rate", "loss_ratio": "loss", "duplicate_ratio": "duplicate"}
             words += [f"--{option.get(name, name).replace('_', '-')}", str(value)]

@@ -20,12 +20,14 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness import catalog
+from harness.checks import OnlineChecker, followers, judges
 from harness.errors import UsageError, unknown_name
 from harness.experiment import SECOND_NS, Experiment
 from harness.formats.jsonl import jsonl_line
@@ -53,6 +55,7 @@ from harness.simulation.trace import REPLAY_EVENTS, RING_EVENTS, TraceEvent, tra
 from harness.simulation.wire import Wire
 from harness.simulation.world import Probe, SimulatedWorld
 from harness.system import System
+from harness.verdict import Verdict
 from harness.workload import Workload
 
 Sink = Callable[[bytes], object]
@@ -69,7 +72,8 @@ class Run:
     history says. `trace` holds the last events, of a replay as good as all; `probes` what nodes
     noted as (time_ns, node, event), `goals` how often; `delivered` and `dropped` count messages.
     `delivered_bytes` is the size of the delivered messages, 0 unless the experiment has `wire`.
-    `violation` is the invariant whose violation ended the run, if one did.
+    `violation` is the invariant whose violation ended the run, if one did; `stopped` is what a
+    checker that followed the run said when it stopped it, its details with the time and the row.
     """
 
     plan: Plan
@@ -83,6 +87,7 @@ class Run:
     dropped: int = 0
     duration_ns: int = 0
     violation: InvariantViolated | None = None
+    stopped: Verdict | None = None
 
     def trace_lines(self) -> Iterator[bytes]:
         """The trace as lines of JSON."""
@@ -137,12 +142,28 @@ class _Scripted:
     """Stands in for the nemesis in a replay: the faults of the plan, one after the other."""
 
     def __init__(self, faults: Sequence[PlannedFault]) -> None:
-        self._faults = iter(sorted(faults, key=lambda fault: fault.time_ns))
+        self._faults = deque(sorted(faults, key=lambda fault: fault.time_ns))
 
     def resolve(self, f: str) -> Fault:
-        planned = next(self._faults)
+        planned = self._faults.popleft()
         assert planned.f == f, f"the plan says {planned.f}, the generator {f}"
         return Fault(value=planned.value, actions=planned.actions)
+
+    def only_heal(self, *, begun: int) -> GeneratorLike:
+        """Forget all that is to come but what stops faults, and give that.
+
+        The first `begun` faults have begun and will be resolved in a moment.
+        """
+        faults = list(self._faults)
+        healing = [fault for fault in faults[begun:] if fault.f.startswith("stop-")]
+        self._faults = deque([*faults[:begun], *healing])
+        return _planned(healing)
+
+
+def _planned(faults: Iterable[PlannedFault]) -> GeneratorLike:
+    return replayed(
+        {"time_ns": fault.time_ns, "thread": "nemesis", "f": fault.f} for fault in faults
+    )
 
 
 class _Execution:
@@ -156,6 +177,11 @@ class _Execution:
         self.workload = make_workload(experiment)
         self.nemesis = None if scripted else make_nemesis(experiment.nemesis)
         self.script = _Scripted(plan.faults) if scripted else None
+        self.followers: list[OnlineChecker] = []
+        if experiment.stop_early:
+            self.followers = followers(judges(experiment.checkers, self.workload))
+        self.stopped: Verdict | None = None
+        self.nemesis_rows = 0
         self.recorder = Recorder()
         self.hash = hashlib.blake2b(digest_size=8)
         self.operations: list[PlannedOperation] = []
@@ -178,7 +204,7 @@ class _Execution:
 
     def run(self) -> Run:
         experiment = self.experiment
-        interpreter = Interpreter(
+        self.interpreter = interpreter = Interpreter(
             self.world,
             self._recorded() if self.script else self._drawn(),
             clients=experiment.clients,
@@ -215,6 +241,7 @@ class _Execution:
             dropped=self.world.dropped,
             duration_ns=self.world.now_ns,
             violation=violation,
+            stopped=self.stopped,
         )
 
     # ---- what happens when
@@ -236,11 +263,7 @@ class _Execution:
         )
 
     def _recorded(self) -> GeneratorLike:
-        faults = [
-            {"time_ns": fault.time_ns, "thread": "nemesis", "f": fault.f}
-            for fault in self.plan.faults
-        ]
-        return any_of(replayed(self.plan.operations), replayed(faults))
+        return any_of(replayed(self.plan.operations), _planned(self.plan.faults))
 
     # ---- who does it
 
@@ -303,6 +326,28 @@ class _Execution:
             value=operation.value,
             error=operation.error,
         )
+        self.nemesis_rows += not operation.is_client
+        if self.followers and self.stopped is None:
+            self._follow(operation)
+
+    def _follow(self, operation: Operation) -> None:
+        """Let those who follow the run see a row, and stop it if one of them has seen enough."""
+        for follower in self.followers:
+            verdict = follower.observe(operation)
+            if verdict is not None:
+                assert operation.is_client, f"{operation.process} contradicts no client"
+                assert operation.type != "invoke", "what only begins contradicts nothing"
+                at = {"stopped_at_ns": operation.time_ns, "stopped_at_row": operation.index}
+                self.stopped = replace(verdict, details={**verdict.details, **at})
+                self.interpreter.stop(self._healing())
+                return
+
+    def _healing(self) -> GeneratorLike:
+        if self.script is not None:
+            # the nemesis says when it begins and when it is done: an odd row is a begin
+            return self.script.only_heal(begun=(self.nemesis_rows + 1) // 2 - len(self.faults))
+        assert self.nemesis is not None
+        return nemesis(self.nemesis.final())
 
 
 @contextmanager

@@ -15,6 +15,10 @@ endpoint numbers above those of the nodes are clients.
 | `["restart", node]`                         | start a crashed node from its disk               |
 | `["pause", node]`, `["resume", node]`       | freeze a node and let it go on                   |
 | `["skew", node, offset_ns, rate_ppm]`       | step a node's wall clock, change its drift       |
+| `["order", node, order]`                    | an operator at a node that is up orders something|
+
+What nodes can be ordered is their system's affair, such as `["remove", 3]` (see
+`harness.node.Administered`); a node that takes no orders is left in peace.
 
 An action that is already so (restarting a node that runs) does nothing, so that any subset of a
 plan can be replayed.

@@ -42,6 +42,8 @@ AROUND_MAX = 240
 KIN_MAX = 3
 #: Rows, keys and the like that a note or a table of context lists.
 LISTED_MAX = 60
+#: Entries of a witness that the page shows as drawings and sentences of its own.
+_TOLD_ELSEWHERE = frozenset({"rows", "operation", "steps"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +243,7 @@ def _overlapping(calls: Calls, start_ns: int, end_ns: int) -> NDArray[np.int64]:
 
 def witness_context(witness: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """What else the witness says, in its own order."""
-    items = [(name, value) for name, value in witness.items() if name not in ("rows", "operation")]
+    items = [(name, value) for name, value in witness.items() if name not in _TOLD_ELSEWHERE]
     shown = [(visible(name, 60), value_text(value, 400)) for name, value in items[:LISTED_MAX]]
     if len(items) > LISTED_MAX:
         shown.append(("…", f"{len(items) - LISTED_MAX} further entries"))

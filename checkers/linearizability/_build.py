@@ -27,10 +27,7 @@ ffibuilder.set_source(
     '#include "lin.h"',
     sources=[f"{_KERNEL}/kernel.c"],
     include_dirs=[_KERNEL],
-    depends=[
-        f"{_KERNEL}/{name}.h"
-        for name in ("lin", "memory", "model", "history", "cache", "open", "prune", "search")
-    ],
+    depends=[f"{_KERNEL}/{path.name}" for path in sorted(_HEADER.parent.glob("*.h"))],
     extra_compile_args=["-O3"],
     optional=True,
 )

@@ -5,6 +5,8 @@ Two engines decide the same question and give the same verdicts:
     native      the C kernel, when the package was built with a compiler
     reference   plain Python, some hundred times slower; small and easy to trust
 
+A third, `porcupine`, is another checker altogether, in `checkers.porcupine`.
+
 Work is limited by a number of configurations, so that a verdict does not depend on how fast the
 machine is. A deadline can be set beside it, for people who are waiting.
 """
@@ -18,14 +20,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from checkers.linearizability.problem import Problem
 
 Answer = Literal["legal", "illegal", "unknown"]
+Method = Literal["search", "unique"]
 Reason = Literal["", "budget", "stopped", "memory"]
-EngineName = Literal["native", "reference"]
+EngineName = Literal["native", "reference", "porcupine"]
 Abort = NDArray[np.int32]
 T = TypeVar("T")
 
@@ -44,15 +48,16 @@ class Limits:
     patience: int = 4
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The answer about a problem.
 
     `key` is the illegal key, or the first that is undecided; `operation` the one whose return no
     order of the illegal key's operations gets past. Just before that return the key is surely legal
     if `legal_before`, and with it surely illegal if `illegal_with`; at least one of them is true.
     `order` explains a legal problem, if asked for: all operations of key 0 that take effect, then
-    those of key 1, and so on.
+    those of key 1, and so on. `method` is "unique" if no search was needed, because the values of
+    the key, or of all keys, are written once; `witness` then names operations to blame, a few of
+    them if there are many.
     """
 
     answer: Answer
@@ -64,6 +69,8 @@ class Outcome:
     configurations: int = 0
     memory_bytes: int = 0
     order: tuple[int, ...] = ()
+    method: Method = "search"
+    witness: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

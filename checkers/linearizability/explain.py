@@ -1,4 +1,4 @@
-"""Why a history is not linearizable: where it goes wrong, and what would have been possible there.
+"""Why a history is not linearizable: where it goes wrong, and which operations contradict there.
 
     key 'x'   ───[ write 9 ]────────────────
                   ────[ write 11 .........      (still open)
@@ -7,10 +7,9 @@
               up to here the history is legal; with this return it is not, and just before it the
               register could hold 9 or 11
 
-The shortest illegal prefix is found by asking an engine about prefixes, and the states before its
-last return likewise, so that an explanation is as right as the engine's verdicts are.
-
-Limits: a prefix is the shortest, but not every operation in it is to blame.
+Everything is found by asking an engine: the shortest illegal prefix by bisection, the states
+before its last return, the irreducible core (see `core`). So an explanation is as right as the
+engine's verdicts are.
 """
 
 from __future__ import annotations
@@ -18,16 +17,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from checkers.linearizability.calls import calls_of
+from checkers.linearizability.codes import WRITE
+from checkers.linearizability.core import Asker, Core, keeps_meaning, relaxed, shrink
 from checkers.linearizability.engine import Abort, Engine, Limits, Outcome
-from checkers.linearizability.models import READ, REJECTED, UPDATE, WRITE, Model
+from checkers.linearizability.model import exact
+from checkers.linearizability.models import Text
 from checkers.linearizability.problem import Problem
+from checkers.linearizability.story import Story
+from checkers.linearizability.words import did, possibilities
 from harness.history import History
 
 #: Explaining may take this many configurations, or twice what the verdict took if that is more.
 LEAST_CONFIGURATIONS = 100_000
 _STATES_CONFIGURATIONS = 50_000
-_TEXT_SHOWN = 40
-_STATES_SHOWN = 5
+#: For each operation of the prefix, to find a core: some twenty questions about all of them.
+_CORE_CONFIGURATIONS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +42,8 @@ class Explanation:
     """A failure in detail.
 
     `prefix` is the illegal key's history up to the return in `row`; with `shortest`, it is legal
-    without that return. `states` are possible just before; all of them if `all_states`.
+    without that return. `states` (as plain data) are possible just before; all of them if
+    `all_states`. `core` numbers operations of the prefix.
     """
 
     key: Any
@@ -44,15 +52,19 @@ class Explanation:
     shortest: bool
     states: tuple[Any, ...]
     all_states: bool
+    core: Core
+    story: Story
     sentence: str
+    conclusion: str
 
     def witness(self, history: History) -> dict[str, Any]:
         """Plain data; `history.select(witness["rows"])` is illegal again on its own."""
-        rows = {*self.prefix.call_row.tolist(), *self.prefix.return_row.tolist()} - {-1}
-        call, returned = history[int(history.partner[self.row])], history[self.row]
+        steps = self.story.plain()
+        culprit = self.story.culprit
+        call, returned = history[culprit.rows[0]], history[culprit.rows[1]]
         return {
             "key": self.key,
-            "rows": sorted(rows),
+            "rows": sorted(row for step in steps for row in step["rows"]),
             "illegal_row": self.row,
             "shortest": self.shortest,
             "operation": {
@@ -60,16 +72,19 @@ class Explanation:
                 "f": returned.f,
                 "value": call.value if returned.value is None else returned.value,
                 "type": returned.type,
-                "rows": [int(history.partner[self.row]), self.row],
+                "rows": list(culprit.rows),
             },
             "possible_states": list(self.states),
             "all_states": self.all_states,
+            "others": len(self.prefix) - len(steps),
+            "irreducible": self.core.irreducible,
+            "conclusion": self.conclusion,
+            "steps": steps,
         }
 
 
 def explain(
     history: History,
-    model: Model,
     problem: Problem,
     outcome: Outcome,
     engine: Engine,
@@ -77,29 +92,37 @@ def explain(
     abort: Abort,
 ) -> Explanation:
     """The explanation of an illegal `outcome` about `problem`."""
-    before = int((problem.operations["key"][: outcome.operation] == outcome.key).sum())
+    model = problem.model
+    of_key = problem.operations["key"] == outcome.key
     part = problem.only_key(outcome.key)
-    last, shortest = before, True
-    if not (outcome.legal_before and outcome.illegal_with):
-        allowed = max(LEAST_CONFIGURATIONS, 2 * outcome.configurations)
-        ask = _Prefixes(part, engine, replace(limits, configurations=allowed), abort)
-        last = ask.first_illegal(before, upwards=not outcome.illegal_with)
-        shortest = not ask.undecided
-    prefix = part.until_return_of(last)
+    number = np.cumsum(of_key) - 1  # in `part`
+    allowed = max(LEAST_CONFIGURATIONS, 2 * outcome.configurations)
+    ask = _Prefixes(part, engine, replace(limits, configurations=allowed), abort)
+    last = ask.first_illegal(int(number[outcome.operation]), outcome)
+    prefix, numbers = ask.prefix(last)
     culprit = int(prefix.events[-1]) >> 1
+    blamed = [int(np.searchsorted(numbers, number[other])) for other in outcome.witness]
+    blamed = [place for place in blamed if place < len(numbers)]
+    enough = max(ask.limits.configurations, _CORE_CONFIGURATIONS * len(prefix))
+    core = shrink(prefix, Asker(engine, replace(limits, configurations=enough), abort), blamed)
     few = replace(limits, configurations=_STATES_CONFIGURATIONS)
     frontier = engine.frontier(prefix, culprit, few, abort)
-    states = tuple(sorted((_state(prefix, r) for r in frontier.recipes), key=_by_value))
-    key = history.keys[int(prefix.key_ids[0])]
-    row = int(prefix.return_row[culprit])
+    found = sorted(
+        {state: None for r in frontier.recipes for state in _states(prefix, r)}, key=_by_value
+    )
+    possible = possibilities(model, tuple(map(model.show, found)), frontier.complete)
+    story = Story(prefix, core.operations)
     return Explanation(
-        key=key,
+        key=history.keys[int(prefix.key_ids[0])],
         prefix=prefix,
-        row=row,
-        shortest=shortest,
-        states=states,
+        row=int(prefix.return_row[culprit]),
+        shortest=not ask.undecided,
+        states=tuple(map(model.data, found)),
         all_states=frontier.complete,
-        sentence=_sentence(history, model, prefix, culprit, states, frontier.complete),
+        core=core,
+        story=story,
+        sentence=_sentence(history, prefix, culprit, possible),
+        conclusion=story.conclusion(possible),
     )
 
 
@@ -113,18 +136,31 @@ class _Prefixes:
 
     def __init__(self, part: Problem, engine: Engine, limits: Limits, abort: Abort) -> None:
         self.part, self.engine, self.limits, self.abort = part, engine, limits, abort
-        self.returns = [int(event) >> 1 for event in part.events if event & 1]
+        self.returns = (part.events[(part.events & 1) == 1] >> 1).tolist()
         self.undecided = False
 
-    def first_illegal(self, hint: int, *, upwards: bool) -> int:
+    def prefix(self, operation: int) -> tuple[Problem, np.ndarray[Any, Any]]:
+        """All up to the return of `operation`, and the numbers that its operations have in all."""
+        place = self.returns.index(operation)
+        kept = np.zeros(len(self.part), dtype=bool)
+        kept[self.returns[: place + 1]] = True
+        return relaxed(self.part, kept)
+
+    def first_illegal(self, hint: int, outcome: Outcome) -> int:
         """The operation whose return ends the shortest illegal prefix.
 
-        That return is not before the one of `hint` if `upwards`, else not after it. It is most
-        likely near, so steps away from it start small and double.
+        The search for it begins at the return of `hint`, where the engine got stuck; what the
+        engine knows of that moment need not be asked, unless operations change their meaning when
+        they are made optional. Steps away from it start small and double.
         """
         place = self.returns.index(hint)
+        exactly = keeps_meaning(self.part.kind)
+        if exactly and outcome.legal_before and outcome.illegal_with:
+            return hint
+        upwards = not (exactly and outcome.illegal_with) and not self._is_illegal(place)
         # invariant: all before `low` are not known to be illegal, `high` is
-        low, high = (place, len(self.returns) - 1) if upwards else (0, place)
+        low, high = (place + 1, len(self.returns) - 1) if upwards else (0, place)
+        low = min(low, high)
         stride = 1
         while upwards and low < high:
             probe = min(low + stride - 1, high)
@@ -144,10 +180,10 @@ class _Prefixes:
                 high = middle
             else:
                 low = middle + 1
-        return self.returns[high]
+        return int(self.returns[high])
 
     def _is_illegal(self, place: int) -> bool:
-        prefix = self.part.until_return_of(self.returns[place])
+        prefix, _ = self.prefix(self.returns[place])
         outcome = self.engine.check(prefix, self.limits, self.abort)
         self.undecided |= outcome.answer == "unknown"
         left = max(1, self.limits.configurations - outcome.configurations)
@@ -155,19 +191,23 @@ class _Prefixes:
         return outcome.answer == "illegal"
 
 
-def _state(problem: Problem, recipe: tuple[int, ...]) -> Any:
-    """The state that the operations of `recipe` leave behind."""
-    values = problem.values
-    state = values[problem.initial]
-    for number in recipe:
-        operation = problem.operations[number]
-        if operation["function"] == WRITE:
-            state = values[operation["a"]]
-        elif problem.kind == "text":
-            state += values[operation["a"]]
-        else:
-            state = values[operation["b"]]
-    return state
+def _states(problem: Problem, recipe: tuple[int, ...]) -> list[Any]:
+    """The states that the operations of `recipe` may leave behind, for the model."""
+    values, operations = problem.values, problem.operations
+    if problem.kind == "register":  # whose recipes may begin anywhere
+        last = operations[recipe[-1]] if recipe else None
+        if last is None:
+            return [problem.start]
+        return [exact(values[last["a" if last["function"] == WRITE else "b"]])]
+    states = {problem.start: None}
+    calls = calls_of(problem, recipe)
+    if isinstance(problem.model, Text) and calls and calls[0].f == "put":
+        states = {"": None}
+    for call in calls:
+        states = dict.fromkeys(
+            after for state in states for after in problem.model.step(state, call)
+        )
+    return list(states)
 
 
 def _by_value(state: Any) -> tuple[bool, int, str]:
@@ -176,74 +216,21 @@ def _by_value(state: Any) -> tuple[bool, int, str]:
     return (not is_number, state if is_number else 0, repr(state))
 
 
-def _sentence(
-    history: History,
-    model: Model,
-    prefix: Problem,
-    culprit: int,
-    states: tuple[Any, ...],
-    complete: bool,
-) -> str:
+def _sentence(history: History, prefix: Problem, culprit: int, possible: str) -> str:
+    model = prefix.model
     row = int(prefix.return_row[culprit])
     key = history.keys[int(prefix.key_ids[0])]
     place = "" if key is None else f"key {key!r}: "
     time_ns = int(history.time_ns[row])
     when = f"in row {row}" if time_ns < 0 else f"at {time_ns / 1e9:.3f} s"
-    claim = _claim(model, prefix, culprit, str(history.functions[history.f[row]]))
+    claim = did(model, calls_of(prefix, [culprit])[0])
     count = len(prefix)
     explains = (
         "which cannot be, as nothing else had happened"
         if count == 1
-        else f"which no order of the {count} operations up to then explains"
+        else f"which no order of the {count:,} operations up to then explains"
     )
     return (
         f"Not linearizable: {place}process {history.process[row]} {claim} {when}, {explains}; "
-        f"the {model.noun} {_possibilities(model, states, complete)}."
+        f"the {model.noun} {possible}."
     )
-
-
-def _claim(model: Model, prefix: Problem, culprit: int, f: str) -> str:
-    operation = prefix.operations[culprit]
-    a = show(prefix.values[operation["a"]])
-    if operation["function"] == READ:
-        return f"{'got' if model.kind == 'text' else 'read'} {a}"
-    if model.fixed is not None:
-        return {"acquire": "acquired the lock", "release": "released the lock"}[f]
-    if operation["function"] != UPDATE or model.kind == "text":
-        return f"did {f} {a}"
-    b = show(prefix.values[operation["b"]])
-    if operation["outcome"] == REJECTED:
-        return f"found no {a} to set to {b}"
-    return f"set {a} to {b}"
-
-
-def _possibilities(model: Model, states: tuple[Any, ...], complete: bool) -> str:
-    shown = [show(state) for state in states[:_STATES_SHOWN]]
-    verb = "be" if model.fixed is not None else "hold"
-    if not complete:
-        return (
-            f"could {verb} {', '.join(shown)} or more" if shown else "has too many states to tell"
-        )
-    more = len(states) - len(shown)
-    if more:
-        shown.append(f"{more} other{'s' * (more > 1)}")
-    if len(shown) == 1:
-        return f"could only {verb} {shown[0]}"
-    return f"could {verb} {', '.join(shown[:-1])} or {shown[-1]}"
-
-
-def show(value: Any) -> str:
-    """A value as a sentence has it: nil for None, long texts by both their ends.
-
-    >>> show(None), show(7), show("free"), show("x" * 100)
-    ('nil', '7', 'free', "'xxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxx' (100 characters)")
-    """
-    if value is None:
-        return "nil"
-    if value in ("free", "held"):
-        return str(value)
-    text = repr(value)
-    if isinstance(value, str) and len(text) > _TEXT_SHOWN:
-        half = _TEXT_SHOWN // 2
-        return f"{text[:half]}...{text[-half:]} ({len(value)} characters)"
-    return text

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from checkers.linearizability._kernel import ffi, lib
+from checkers.linearizability.codes import Kind
 from checkers.linearizability.engine import (
     Abort,
     Answer,
@@ -36,6 +37,17 @@ RULES: Final[dict[str, int]] = {
     "lazy-open": lib.LIN_LAZY_OPEN,
     "dominance": lib.LIN_DOMINANCE,
     "relax": lib.LIN_RELAX,
+    "unique": lib.LIN_UNIQUE,
+}
+_MODELS: Final[dict[Kind, int]] = {
+    "register": lib.LIN_REGISTER,
+    "text": lib.LIN_TEXT,
+    "queue": lib.LIN_QUEUE,
+    "stack": lib.LIN_STACK,
+    "bag": lib.LIN_BAG,
+    "priority-queue": lib.LIN_PRIORITY_QUEUE,
+    "set": lib.LIN_SET,
+    "counter": lib.LIN_COUNTER,
 }
 _ANSWERS: Final[dict[int, Answer]] = {
     lib.LIN_LEGAL: "legal",
@@ -48,6 +60,11 @@ _REASONS: Final[dict[int, Reason]] = {
     lib.LIN_ABORTED: "stopped",
     lib.LIN_NO_MEMORY: "memory",
 }
+_ALL_RULES: Final[int] = lib.LIN_ALL_RULES
+_BY_UNIQUE: Final[int] = lib.LIN_BY_UNIQUE
+# parsed once: most checks take less time than to parse these
+_PROBLEM, _OPTIONS, _RESULT = map(ffi.typeof, ("lin_problem *", "lin_options *", "lin_result *"))
+_OPERATIONS, _INTEGERS = map(ffi.typeof, ("lin_operation[]", "int32_t[]"))
 _STATES_AT_MOST = 32
 _RECIPE_AT_MOST = 1 << 16
 
@@ -61,9 +78,11 @@ class NativeEngine:
     def check(
         self, problem: Problem, limits: Limits, abort: Abort, *, with_order: bool = False
     ) -> Outcome:
-        result = ffi.new("lin_result *")
-        order = np.empty(len(problem) if with_order else 0, dtype=np.int32)
-        target = ffi.from_buffer("int32_t[]", order) if with_order else ffi.NULL
+        result = ffi.new(_RESULT)
+        order, target = None, ffi.NULL
+        if with_order:
+            order = np.empty(len(problem), dtype=np.int32)
+            target = ffi.from_buffer(_INTEGERS, order)
         given, keep_given = _problem(problem)
         options, keep_options = _options(limits, abort)
         lib.lin_check(given, options, result, target)
@@ -75,13 +94,15 @@ class NativeEngine:
             operation=result.operation,
             legal_before=bool(result.legal_before),
             illegal_with=bool(result.illegal_with),
+            method="unique" if result.method == _BY_UNIQUE else "search",
+            witness=_witness(result),
             configurations=result.configurations,
             memory_bytes=result.bytes,
-            order=tuple(order[order >= 0].tolist()),
+            order=() if order is None else tuple(order[order >= 0].tolist()),
         )
 
     def frontier(self, problem: Problem, operation: int, limits: Limits, abort: Abort) -> Frontier:
-        result = ffi.new("lin_result *")
+        result = ffi.new(_RESULT)
         recipes = ffi.new("int32_t[]", _RECIPE_AT_MOST)
         ends = ffi.new("int32_t[]", _STATES_AT_MOST)
         given, keep_given = _problem(problem)
@@ -98,6 +119,11 @@ class NativeEngine:
         )
 
 
+def _witness(result: Any) -> tuple[int, ...]:
+    count = result.witness_count
+    return tuple(sorted(result.witness[0:count])) if count else ()
+
+
 def _reason(code: int) -> Reason:
     # only arrays that contradict each other get here, and `encode` makes none
     assert code != lib.LIN_MALFORMED, "the kernel was given arrays that contradict each other"
@@ -106,13 +132,13 @@ def _reason(code: int) -> Reason:
 
 def _problem(problem: Problem) -> tuple[Any, list[Any]]:
     """A `lin_problem`, and what must be kept alive while it is used."""
-    operations = ffi.from_buffer("lin_operation[]", np.ascontiguousarray(problem.operations))
-    events = ffi.from_buffer("int32_t[]", np.ascontiguousarray(problem.events, dtype=np.int32))
-    given = ffi.new("lin_problem *")
-    given.model = lib.LIN_TEXT if problem.kind == "text" else lib.LIN_REGISTER
+    operations = ffi.from_buffer(_OPERATIONS, np.ascontiguousarray(problem.operations))
+    events = ffi.from_buffer(_INTEGERS, np.ascontiguousarray(problem.events, dtype=np.int32))
+    given = ffi.new(_PROBLEM)
+    given.model = _MODELS[problem.kind]
     given.initial = problem.initial
-    given.operation_count = len(problem.operations)
-    given.event_count = len(problem.events)
+    given.operation_count = len(operations)
+    given.event_count = len(events)
     given.key_count = len(problem.key_ids)
     given.value_count = len(problem.values)
     given.operations = operations
@@ -123,14 +149,23 @@ def _problem(problem: Problem) -> tuple[Any, list[Any]]:
         given.text = text = ffi.from_buffer("uint8_t[]", blob)
         given.text_start = offsets = ffi.from_buffer("int64_t[]", starts)
         keep += [text, offsets]
+    if problem.kind in ("counter", "priority-queue"):
+        assert len(problem.numbers) == len(problem.values)
+        given.numbers = numbers = ffi.from_buffer("int64_t[]", problem.numbers)
+        keep.append(numbers)
+    if problem.kind == "set":
+        assert len(problem.item_start) == len(problem.values) + 1
+        given.items = items = ffi.from_buffer("int32_t[]", problem.items)
+        given.item_start = bounds = ffi.from_buffer("int64_t[]", problem.item_start)
+        keep += [items, bounds]
     return given, keep
 
 
 def _options(limits: Limits, abort: Abort) -> tuple[Any, Any]:
-    options = ffi.new("lin_options *")
-    options.rules = limits.rules & lib.LIN_ALL_RULES
+    options = ffi.new(_OPTIONS)
+    options.rules = limits.rules & _ALL_RULES
     options.patience = limits.patience
     options.key_budget = options.total_budget = limits.configurations
     options.max_bytes = limits.memory_bytes
-    options.abort = flag = ffi.from_buffer("int32_t[]", abort)
+    options.abort = flag = ffi.from_buffer(_INTEGERS, abort)
     return options, flag

@@ -13,14 +13,16 @@ Limits: up to 2^29 operations.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.linearizability.models import OPEN, READ, REJECTED, Kind
+from checkers.linearizability.codes import OPEN, READ, REJECTED, Kind
+from checkers.linearizability.model import Model
+from harness.history import History
 
 #: One operation as the kernel has it (`lin_operation` in kernel/lin.h).
 OPERATION: Final = np.dtype(
@@ -39,11 +41,15 @@ OPERATION: Final = np.dtype(
 class Problem:
     """One or many keys to decide; `a` and `b` of the operations index `values`.
 
-    `key_ids` holds the history's identifier of each key; `call_row` and `return_row` the history's
-    rows of each operation, -1 where it did not return (or the return is cut off).
+    `key_ids` holds the history's identifier of each key; `call_row` and `return_row` the rows of
+    each operation in `history`, -1 where it did not return (or the return is cut off). `model` says
+    in Python what the columns say in numbers.
     """
 
     kind: Kind
+    model: Model
+    history: History
+    start: Any
     initial: int
     operations: NDArray[Any]
     events: NDArray[np.int32]
@@ -51,6 +57,9 @@ class Problem:
     values: tuple[Any, ...]
     call_row: NDArray[np.int64]
     return_row: NDArray[np.int64]
+    numbers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    items: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    item_start: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.operations)

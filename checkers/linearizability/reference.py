@@ -1,11 +1,18 @@
 """The reference engine: the same question, answered in a hundred lines that are easy to trust.
 
 A configuration is (operations ordered so far, state). From the empty one, every operation that
-was called before the first return of an operation not yet ordered may come next, if the state
-allows it. The history is linearizable if some order contains all operations that returned
-(Wing and Gong, "Testing and verifying concurrent objects", 1993; remembering configurations is
-Lowe's addition). Only one shortcut is taken: an operation that is possible now and changes nothing
-is taken at once.
+was called before the first return of an operation not yet ordered may come next, if the model
+allows it in that state. The history is linearizable if some order contains all operations that
+returned (Wing and Gong, "Testing and verifying concurrent objects", 1993; remembering
+configurations is Lowe's addition). Three shortcuts are taken:
+
+- an operation that only reads and is possible now is taken at once: later it might not be, and
+  nothing is lost, since it changes nothing;
+- an open operation that changes nothing is left out;
+- of open operations that are alike, the one called first goes first, as it may stand wherever
+  another one stands.
+
+It asks the model in Python about each step, so it checks any model, those of users as well.
 
 Limits: each step looks at a bit set as long as the history; meant for a few thousand operations.
 """
@@ -14,12 +21,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from checkers.linearizability.calls import calls_of
 from checkers.linearizability.engine import Abort, EngineName, Frontier, Limits, Outcome, Reason
-from checkers.linearizability.models import OPEN, READ, REJECTED, WRITE
+from checkers.linearizability.model import UNKNOWN, Call, careful_step, exact
 from checkers.linearizability.problem import Problem
 
-State = int | str
+State = Any
 Configuration = tuple[int, State]  # bit i is set: operation i is in the order
 
 _NEVER = 1 << 62
@@ -27,43 +36,27 @@ _POLL_MASK = 1023
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class _Timed:
+    """A call with the moments of its beginning and end; `twin` is the place of the last open call
+    before that is like this one, or -1."""
+
     number: int  # in the problem
-    function: int
-    outcome: int
-    a: State
-    b: State
-    call: int
+    call: Call
+    begin: int
     end: int
-
-    def applied_to(self, state: State) -> State | None:
-        """The state after it, or None if it is impossible in `state`."""
-        if self.function == READ:
-            return state if state == self.a else None
-        if self.function == WRITE:
-            return self.a
-        if isinstance(self.a, str):
-            return str(state) + self.a
-        if self.outcome == REJECTED:
-            return state if state != self.a else None
-        return self.b if state == self.a else None
-
-    @property
-    def is_pure(self) -> bool:
-        return self.function == READ or self.outcome == REJECTED
+    is_pure: bool
+    twin: int = -1
 
 
 class _Search:
     """Explores one key; with `target`, stops before the return of that operation."""
 
     def __init__(self, problem: Problem, key: int, target: int | None = None) -> None:
-        calls = _calls_of(problem, key)
-        # those that returned come first, so that a complete order is a run of low bits
-        self.calls = [c for c in calls if c.end < _NEVER] + [c for c in calls if c.end == _NEVER]
-        self.returned = sum(c.end < _NEVER for c in calls)
+        model = problem.model
+        self.step = careful_step(model) if problem.kind == "python" else model.step
+        self.calls, self.returned = _calls_of(problem, key)
         self.target = target
-        initial = problem.values[problem.initial] if problem.kind == "text" else problem.initial
-        self.start: Configuration = (0, initial)
+        self.start: Configuration = (0, problem.start)
         self.came_from: dict[Configuration, tuple[Configuration, int]] = {}
         self.furthest: tuple[int, int] = (-1, -1)  # the end of an operation, and its number
         self.reached: list[Configuration] = []  # those where nothing but the target is due
@@ -99,14 +92,14 @@ class _Search:
             order.append(place)
         return order[::-1]
 
-    def _window(self, done: int) -> tuple[list[int], _Call | None]:
+    def _window(self, done: int) -> tuple[list[int], _Timed | None]:
         """What was called before the first return that is due, and what returns then."""
-        first: _Call | None = None
+        first: _Timed | None = None
         window = []
         lowest = (~done & (done + 1)).bit_length() - 1  # of those that are not in the order
         for place in range(lowest, self.returned):
             call = self.calls[place]
-            if first is not None and call.call > first.end:
+            if first is not None and call.begin > first.end:
                 break
             if not done >> place & 1:
                 window.append(place)
@@ -114,9 +107,12 @@ class _Search:
                     first = call
         if first is None:
             return [], None
-        window = [place for place in window if self.calls[place].call < first.end]
+        window = [place for place in window if self.calls[place].begin < first.end]
         for place in range(self.returned, len(self.calls)):
-            if self.calls[place].call < first.end and not done >> place & 1:
+            call = self.calls[place]
+            if call.begin > first.end:
+                break
+            if not done >> place & 1 and (call.twin < 0 or done >> call.twin & 1):
                 window.append(place)
         return window, first
 
@@ -124,31 +120,48 @@ class _Search:
         done, state = here
         moves = []
         for place in window:
-            call = self.calls[place]
-            after = call.applied_to(state)
-            if after is None or call.number == self.target:
+            timed = self.calls[place]
+            if timed.number == self.target:
                 continue
-            if call.is_pure:
-                yield place, (done | 1 << place, after)
-                return
-            moves.append((place, (done | 1 << place, after)))
+            for after in self.step(state, timed.call):
+                if timed.is_pure:
+                    yield place, (done | 1 << place, after)
+                    return
+                if timed.end < _NEVER or after != state:
+                    moves.append((place, (done | 1 << place, after)))
         yield from reversed(moves)  # the last one is explored first
 
 
-def _calls_of(problem: Problem, key: int) -> list[_Call]:
-    """The operations of one key, in the order of their calls, without reads that are open."""
-    at: dict[int, list[int]] = {}
+def _calls_of(problem: Problem, key: int) -> tuple[list[_Timed], int]:
+    """The operations of one key by their calls: first those that returned (so that a complete
+    order is a run of low bits), then those that are open; and the number of the former."""
+    numbers = (problem.operations["key"] == key).nonzero()[0].tolist()
+    moments: dict[int, list[int]] = {number: [] for number in numbers}
     for moment, event in enumerate(problem.events.tolist()):
-        at.setdefault(event >> 1, []).append(moment)
-    values = problem.values
-    calls = []
-    for number, (of_key, a, b, function, outcome, _) in enumerate(problem.operations.tolist()):
-        if of_key != key or (outcome == OPEN and function == READ):
-            continue
-        moments = [*at[number], _NEVER]
-        claimed: tuple[State, State] = (values[a], "") if problem.kind == "text" else (a, b)
-        calls.append(_Call(number, function, outcome, *claimed, moments[0], moments[1]))
-    return calls
+        if event >> 1 in moments:
+            moments[event >> 1].append(moment)
+    timed = []
+    for number, call in zip(numbers, calls_of(problem, numbers), strict=True):
+        begin, end = [*moments[number], _NEVER][:2]
+        is_pure = call.refused or call.f in problem.model.reads
+        if not (is_pure and call.open):
+            timed.append(_Timed(number, call, begin, end, is_pure))
+    returned = [t for t in timed if t.end < _NEVER]
+    is_open = [t for t in timed if t.end == _NEVER]
+    return returned + _with_twins(is_open, len(returned)), len(returned)
+
+
+def _with_twins(calls: list[_Timed], offset: int) -> list[_Timed]:
+    latest: dict[Any, int] = {}
+    paired = []
+    for place, timed in enumerate(calls, offset):
+        call = timed.call
+        answer = None if call.answer is UNKNOWN else (exact(call.answer),)
+        what = (call.f, exact(call.argument), answer, call.process)
+        twin = latest.get(what, -1)
+        paired.append(_Timed(timed.number, call, timed.begin, timed.end, False, twin))
+        latest[what] = place
+    return paired
 
 
 class ReferenceEngine:
@@ -193,14 +206,7 @@ class ReferenceEngine:
         complete = search.run(limits.configurations, abort) is None
         recipes: dict[State, tuple[int, ...]] = {}
         for configuration in search.reached:
-            if configuration[1] in recipes:
-                continue
-            recipe: list[int] = []
-            for place in search.order_of(configuration):
-                call = search.calls[place]
-                if call.function == WRITE or (problem.kind == "register" and not call.is_pure):
-                    recipe = []
-                if not call.is_pure:
-                    recipe.append(call.number)
-            recipes[configuration[1]] = tuple(recipe)
+            if configuration[1] not in recipes:
+                order = [search.calls[place] for place in search.order_of(configuration)]
+                recipes[configuration[1]] = tuple(t.number for t in order if not t.is_pure)
         return Frontier(recipes=tuple(recipes.values()), complete=complete)

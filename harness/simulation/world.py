@@ -44,7 +44,7 @@ from typing import Any
 
 from harness.errors import SplitbrainError, UsageError, unknown_name
 from harness.invariant import Invariant
-from harness.node import Node, NodeFactory, NodeStatus
+from harness.node import Administered, Node, NodeFactory, NodeStatus
 from harness.randomness import keyed_ratio, stream
 from harness.simulation.context import SimulatedContext, Timer
 from harness.simulation.disk import SimulatedDisk
@@ -71,7 +71,10 @@ UP, DOWN, PAUSED = 0, 1, 2
 #: More timers than this at one instant are an endless loop.
 MAXIMUM_RINGS = 100_000
 
-VERBS = ("cut", "mend", "fast", "slow", "clog", "crash", "restart", "pause", "resume", "skew")
+VERBS = (
+    *("cut", "mend", "fast", "slow", "clog", "crash", "restart", "pause", "resume", "skew"),
+    "order",
+)
 
 _MULTIPLIER = 0x94D049BB133111EB
 _SECOND_MULTIPLIER = 0xBF58476D1CE4E5B9
@@ -247,6 +250,9 @@ class SimulatedWorld:
                 self._drifts[node] = rate_ppm
                 if context is not None:
                     context.clock.skew(offset_ns=offset_ns, rate_ppm=rate_ppm)
+            case "order":
+                node, order = arguments
+                self.call_at(self.now_ns, partial(self._order_node, node, order))
             case _:
                 raise unknown_name("action", str(verb), VERBS)
 
@@ -511,6 +517,23 @@ class SimulatedWorld:
     def _restart(self, node: int) -> None:
         if self._states[node] == DOWN:
             self._boot(node)
+
+    def _order_node(self, node: int, order: Any) -> None:
+        """An operator at a node tells it what to do; see `harness.node.Administered`."""
+        found = self._node_objects[node]
+        if self._states[node] != UP or not isinstance(found, Administered):
+            return
+        enter()
+        try:
+            found.on_order(order)
+            for observe in self._observers:
+                observe(self, node, found)
+        except SplitbrainError:
+            raise
+        except Exception as error:
+            raise self._node_failure(node, f"it carried out the order {order!r}", error) from error
+        finally:
+            leave()
 
     def _pause(self, node: int) -> None:
         if self._states[node] == UP:

@@ -72,12 +72,22 @@ def test_a_witness() -> None:
     verdict = Linearizability("register").check(parse("8w5@y. 3w9@x. 4w11@x 3r@x=7 3r@y=5"))
     assert verdict.witness == {
         "key": "x",
-        "rows": [2, 3, 4, 5, 6],
+        "rows": [5, 6],
         "illegal_row": 6,
         "shortest": True,
         "operation": {"process": 3, "f": "read", "value": 7, "type": "ok", "rows": [5, 6]},
         "possible_states": [9, 11],
         "all_states": True,
+        "others": 2,
+        "irreducible": True,
+        "conclusion": "7 was read at 0.003 s, and nobody had begun to write it by then.",
+        "steps": [
+            {
+                "rows": [5, 6],
+                "label": "read → 7",
+                "sentence": "Process 3 read 7: called at 0.003 s; answered at 0.003 s.",
+            }
+        ],
     }
 
 
@@ -134,8 +144,8 @@ def _explained(history: History, name: EngineName, rules: int) -> tuple[object, 
     outcome = engine.check(problem, limits, NOW)
     if outcome.answer != "illegal":
         return None
-    found = explain(history, model, problem, outcome, engine, limits, NOW)
-    return found.row, found.shortest, found.states, found.all_states
+    found = explain(history, problem, outcome, engine, limits, NOW)
+    return found.row, found.shortest, found.states, found.all_states, found.core.irreducible
 
 
 @pytest.mark.parametrize("length", [40, 80])
@@ -148,5 +158,5 @@ def test_the_prefix_is_the_shortest_even_after_lookahead(length: int) -> None:
     assert verdict.outcome == "fail"
     assert verdict.witness is not None
     assert verdict.witness["shortest"]
-    again = history.select(verdict.witness["rows"][:-1])
+    again = history.select(range(verdict.witness["illegal_row"]))
     assert Linearizability("kv-append", engine="reference").check(again).outcome == "pass"

@@ -180,7 +180,7 @@ def test_without_a_kernel_the_reference_engine_is_used_and_says_so_once(
     ("options", "words"),
     [
         ({"model": "registre"}, "no model called 'registre'"),
-        ({"engine": "porcupine"}, "no engine called 'porcupine'"),
+        ({"engine": "knossos"}, "no engine called 'knossos'"),
         ({"budget": 0}, "must be 1 or more"),
         ({"memory_bytes": 5}, "too little"),
         ({"failed_cas": "retry"}, "no meaning of a failed cas called 'retry'"),
@@ -194,7 +194,7 @@ def test_nonsense_is_refused(options: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize(
     ("model", "initial", "text", "words"),
     [
-        ("register", None, "0c1,2.", "no function of the model register called 'cas'"),
+        ("register", None, "0c1,2.", "did you mean --model cas-register"),
         ("kv-append", 7, "0g=", "A text cannot start as 7"),
         ("mutex", "open", "0t.", "A lock cannot start as 'open'"),
         ("cas-register", None, "0c1.", r"process 0 invoke 'cas' is \[1\], but a cas needs the two"),

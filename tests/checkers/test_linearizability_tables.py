@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from checkers.linearizability import Linearizability
+from checkers.linearizability.certificate import verify
 from checkers.linearizability.engine import EngineName, find_engine
 from checkers.notation import parse
 from harness.history import Recorder
@@ -103,7 +104,8 @@ def test_legal(model: str, text: str, engine: EngineName) -> None:
     verdict = Linearizability(model, engine=engine).check(parse(text))
     assert verdict.outcome == "pass"
     assert verdict.reason.startswith("Linearizable")
-    assert verdict.witness is None
+    assert verdict.witness is not None
+    verify(parse(text), model, verdict.witness["linearization"])
 
 
 @pytest.mark.parametrize("engine", ["native", "reference"])
@@ -115,11 +117,13 @@ def test_illegal(model: str, text: str, engine: EngineName) -> None:
     verdict = checker.check(history)
     assert verdict.outcome == "fail"
     assert verdict.witness is not None
-    # the witness stands on its own, and needs its last return
+    # the witness stands on its own, and everything before its last return is legal
     again = history.select(verdict.witness["rows"])
     assert checker.check(again).outcome == "fail"
     assert verdict.witness["shortest"]
-    assert checker.check(history.select(verdict.witness["rows"][:-1])).outcome == "pass"
+    assert verdict.witness["illegal_row"] == max(verdict.witness["rows"])
+    before = history.select(range(verdict.witness["illegal_row"]))
+    assert checker.check(before).outcome == "pass"
 
 
 def require(engine: EngineName) -> None:

@@ -19,14 +19,18 @@ from harness.runner import Run
 SECOND_NS = 1_000_000_000
 
 
-def recorded(answers: list[tuple[float, float]], *, shifts: tuple[float, ...] = ()) -> Run:
-    """A run that was cut from 10 s to 20 s, with operations invoked and answered at these times."""
+def recorded(
+    answers: list[tuple[float, float]], *, shifts: tuple[float, ...] = (), reads: int = 0
+) -> Run:
+    """A run that was cut from 10 s to 20 s, with operations invoked and answered at these times;
+    the first `reads` of them are reads, the others writes."""
     events = [(t, n, kind) for n, pair in enumerate(answers) for kind, t in enumerate(pair)]
     recorder = Recorder()
     for time_s, process, kind in sorted(events):
         kinds = ("invoke", "ok")
         time_ns = seconds(time_s)
-        recorder.append(time_ns=time_ns, process=process, type=kinds[kind], f="read", value=None)
+        f = "read" if process < reads else "write"
+        recorder.append(time_ns=time_ns, process=process, type=kinds[kind], f=f, value=1)
     times = [
         (10.0, "start-chained"),
         *((t, "shift-chained") for t in shifts),
@@ -65,6 +69,12 @@ def test_recovered_is_an_answer_while_cut_and_steady_is_many(
 ) -> None:
     measures = measure(recorded(answers))
     assert (measures.recovered, measures.steady) == (recovered, steady)
+
+
+def test_reads_under_a_lease_do_not_count_as_recovery() -> None:
+    run = recorded([(11, 11.5), (12, 14), (30, 31)], reads=1)
+    assert measure(run).down_ns == seconds(4)
+    assert measure(recorded([(11, 11.5)], reads=1)).down_ns == seconds(1.5)
 
 
 def test_recovery_counts_from_the_heal() -> None:

@@ -77,7 +77,7 @@ static void fingerprint(const search *s, uint64_t *k1, uint64_t *k2)
     const state *at = &s->state;
     *k1 = s->zobrist_1 ^ scatter(at->x + 0x51);
     *k2 = s->zobrist_2 + scatter(at->x ^ 0xabcdef12345u);
-    if (s->texts) {
+    if (s->texts || is_container(s->model)) {
         *k1 ^= scatter(at->y ^ scatter((uint64_t)at->length));
         *k2 += scatter(at->y + ((uint64_t)at->length << 32) + 0x7777);
     }

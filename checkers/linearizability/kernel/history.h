@@ -9,7 +9,7 @@
 #ifndef LIN_HISTORY_H
 #define LIN_HISTORY_H
 
-#include "model.h"
+#include "container.h"
 
 typedef struct {
     int32_t next, previous, operation;
@@ -45,6 +45,7 @@ typedef struct {
     memory memory;
     arena arena; /* per key; everything down to `texts` lives there */
 
+    int32_t model; /* that of the key: an element of a set is a register */
     int32_t count, node_count;
     operation *operations;
     const int32_t *members; /* the problem's number of each operation */
@@ -70,9 +71,12 @@ typedef struct {
     int64_t overdrawn; /* relaxed: uses beyond what there is */
     uint64_t open_hash;
 
-    text_value *texts; /* per call, per value; NULL for a register */
+    container contents; /* containers only */
+    int32_t unlimited;  /* containers: open removals of no certain value that remain */
+    text_value *texts;  /* per call, per value; NULL without texts */
     uint64_t *prefixes;
-    int32_t *value_local, *value_stamp; /* register: this key's numbers of the values */
+    int32_t *value_local, *value_stamp; /* this key's numbers of the values, see `local_value` */
+    int32_t *value_ids;                 /* and back; containers only */
     int32_t stamp, value_count;
 
     state state, initial;
@@ -85,7 +89,7 @@ typedef struct {
     int64_t open_lifts, open_capacity;
     frame *frames;
     int64_t frame_count, frame_capacity;
-    int32_t *candidates; /* operations, or ~class */
+    int32_t *candidates; /* operations, or ~class; see `choice_of` */
     int64_t candidate_count, candidate_capacity;
     slot *slots;
     int64_t slot_capacity, slot_used;
@@ -110,6 +114,36 @@ static inline bool out_of_memory(search *s)
 {
     s->reason = LIN_NO_MEMORY;
     return false;
+}
+
+/* Can an open operation remove whatever is there? */
+static inline bool takes_any(const operation *o)
+{
+    return o->function == LIN_REMOVE && o->a < 0;
+}
+
+/* A candidate that is no class is an operation, plus the number of operations times one more than
+   the value that it is to take, if it may choose. */
+static inline int32_t operation_of(const search *s, int32_t candidate)
+{
+    return candidate < s->count ? candidate : candidate % s->count;
+}
+
+static inline int32_t choice_of(const search *s, int32_t candidate)
+{
+    return candidate < s->count ? -1 : candidate / s->count - 1;
+}
+
+/* Applies an operation to the state; false: not possible there, and nothing was changed. */
+static inline bool step(search *s, int32_t number, int32_t choice)
+{
+    const operation *o = &s->operations[number];
+    switch (s->model) {
+    case LIN_REGISTER: return step_register(o, &s->state);
+    case LIN_TEXT: return step_text(o, s->texts, &s->state);
+    case LIN_COUNTER: return step_counter(o, s->problem->numbers, &s->state);
+    default: return container_step(&s->contents, o, number, choice, &s->state);
+    }
 }
 
 /* The first return in the list, the moment before which the next operation must have begun. */
@@ -162,6 +196,7 @@ static inline void lift(search *s, int32_t number)
 static inline void lower(search *s, int32_t number)
 {
     const operation *o = &s->operations[number];
+    if (is_container(s->model)) container_undo(&s->contents, o, number);
     if (o->ret != NEVER) {
         relink_node(s->nodes, o->ret);
         s->remaining++;
@@ -204,15 +239,29 @@ static bool find_twins(search *s)
     return (s->twin_seen && s->twin_place) || out_of_memory(s);
 }
 
-/* A register's values get small numbers, so that arrays can be as short as the key's history. */
+/* The values of a register or a container get small numbers, so that arrays can be as short as the
+   key's history. Texts and counters are looked up by the problem's. */
 static int32_t local_value(search *s, int32_t value)
 {
-    if (s->texts) return value;
+    if (s->model == LIN_TEXT || s->model == LIN_COUNTER || value < 0) return value;
     if (s->value_stamp[value] != s->stamp) {
         s->value_stamp[value] = s->stamp;
+        if (s->value_ids) s->value_ids[s->value_count] = value;
         s->value_local[value] = s->value_count++;
     }
     return s->value_local[value];
+}
+
+/* An element of a set that is never read whole is a register: 1 if it is there. */
+static void load_element(operation *o)
+{
+    static const uint8_t does[LIN_FUNCTIONS] = {
+        [LIN_ADD] = LIN_WRITE, [LIN_DISCARD] = LIN_WRITE, [LIN_INSERT] = LIN_UPDATE,
+        [LIN_REMOVE] = LIN_UPDATE, [LIN_PEEK] = LIN_READ, [LIN_LACKS] = LIN_READ,
+    };
+    o->a = o->function == LIN_ADD || o->function == LIN_REMOVE || o->function == LIN_PEEK;
+    o->b = o->function == LIN_INSERT;
+    o->function = does[o->function];
 }
 
 static bool copy_operations(search *s)
@@ -222,12 +271,56 @@ static bool copy_operations(search *s)
         const lin_operation *from = &s->problem->operations[s->members[i]];
         operation *o = &s->operations[i];
         *o = (operation){.function = from->function, .outcome = from->outcome, .ret = NEVER};
-        o->a = local_value(s, from->a);
-        if (from->function == LIN_UPDATE && !s->texts) o->b = local_value(s, from->b);
         open |= from->outcome == LIN_OPEN;
+        if (s->problem->model == LIN_SET && s->model == LIN_REGISTER) {
+            load_element(o);
+            continue;
+        }
+        bool whole = s->model == LIN_SET && o->function == LIN_READ;
+        o->a = whole || o->function == LIN_EMPTY ? 0 : local_value(s, from->a);
+        if (whole) o->b = from->a; /* tells answers apart */
+        else if (s->model == LIN_COUNTER) o->b = from->b;
+        else if (s->model == LIN_REGISTER && o->function == LIN_UPDATE)
+            o->b = local_value(s, from->b);
     }
-    s->lazy = open && !s->texts && (s->rules & LIN_LAZY_OPEN);
+    s->lazy = open && s->model == LIN_REGISTER && (s->rules & LIN_LAZY_OPEN);
     return open;
+}
+
+/* What the reads of a whole set saw, as a state; elements that nobody adds make it impossible. */
+static void load_set_reads(search *s)
+{
+    for (int32_t i = 0; i < s->count; i++) {
+        if (s->operations[i].function != LIN_READ) continue;
+        const int64_t *start = s->problem->item_start + s->problem->operations[s->members[i]].a;
+        state *wanted = &s->contents.wanted[i];
+        *wanted = (state){0};
+        for (int64_t j = start[0]; j < start[1]; j++) {
+            const int32_t item = s->problem->items[j];
+            const container one = {.ids = &item};
+            add_to_state(&one, wanted, 0, 0, false);
+        }
+    }
+}
+
+static bool load_contents(search *s)
+{
+    if (!container_load(&s->contents, &s->arena, s->problem, s->count, s->value_ids,
+                        s->value_count))
+        return out_of_memory(s);
+    if (s->model == LIN_SET) load_set_reads(s);
+    s->unlimited = 0;
+    for (int32_t i = 0; i < s->count; i++) s->unlimited += takes_any(&s->operations[i]);
+    return true;
+}
+
+/* A set is a register for each element, unless it is read whole. */
+static int32_t model_of(const search *s)
+{
+    if (s->problem->model != LIN_SET) return s->problem->model;
+    for (int32_t i = 0; i < s->count; i++)
+        if (s->problem->operations[s->members[i]].function == LIN_READ) return LIN_SET;
+    return LIN_REGISTER;
 }
 
 /* The nodes in the order of events. An open operation that reads says nothing and is left out. */
@@ -262,16 +355,29 @@ static bool load_key(search *s, const int32_t *members, int32_t count, const int
     s->remaining = s->value_count = s->twin_count = s->class_count = 0;
     s->bits = NULL;
     s->stamp++;
+    s->model = model_of(s);
+    s->value_ids = NULL;
     s->operations = arena_take(&s->arena, (int64_t)sizeof *s->operations * count);
     s->nodes = arena_take(&s->arena, (int64_t)sizeof *s->nodes * s->node_count);
     if (!s->operations || !s->nodes) return out_of_memory(s);
-    s->initial = (state){.x = (uint64_t)local_value(s, s->problem->initial)};
-    if (s->texts) {
+    if (is_container(s->model)) {
+        s->initial = (state){0};
+        s->value_ids = arena_take(&s->arena, (int64_t)sizeof *s->value_ids * (count + 1));
+        if (!s->value_ids) return out_of_memory(s);
+    } else if (s->texts) {
         const text_value *initial = &s->texts[s->problem->initial];
         s->initial = (state){initial->x, initial->y, initial->length};
+    } else if (s->model == LIN_COUNTER) {
+        s->initial = (state){.x = (uint64_t)s->problem->numbers[s->problem->initial]};
+    } else if (s->problem->model == LIN_SET) {
+        s->initial = (state){0};
+        s->value_count = 2;
+    } else {
+        s->initial = (state){.x = (uint64_t)local_value(s, s->problem->initial)};
     }
     bool open = copy_operations(s);
     link_nodes(s, events, event_count);
+    if (is_container(s->model) && !load_contents(s)) return false;
     if (!(s->rules & LIN_FINGERPRINT)) {
         s->bit_words = (count + 63) / 64;
         s->bits = arena_zeroed(&s->arena, (int64_t)sizeof *s->bits * s->bit_words);

@@ -1,108 +1,14 @@
-/* The kernel's two entry points; the rest is included, so that all of it is one unit. */
-#include "search.h"
+/* The kernel's two entry points; the rest is included, so that all of it is one unit.
+
+   A check goes through the keys in this order:
+   1. Each key in turn is decided without a search, where its values are written once (unique.h),
+      or by counting (unique_dispatch.h).
+   2. What is left is searched, in rounds over all keys with growing budgets.
+   The first key that is illegal ends the check. */
+#include "partition.h"
+#include "unique_dispatch.h"
 
 enum { FIRST_ROUND = 4096, ROUND_FACTOR = 16 };
-
-/* The events and operations of all keys, key by key. */
-typedef struct {
-    int32_t *operation_start, *event_start; /* key_count + 1 each */
-    int32_t *members;                       /* operations, in call order within a key */
-    int32_t *events;                        /* with an operation's place in its key */
-    uint8_t *decided;
-    int64_t bytes;
-    void *block;
-} partition;
-
-static bool valid_value(const lin_problem *p, int32_t value)
-{
-    return value >= 0 && value < p->value_count;
-}
-
-static bool valid_operation(const lin_problem *p, const lin_operation *o)
-{
-    return o->key >= 0 && o->key < p->key_count && valid_value(p, o->a)
-           && (o->function != LIN_UPDATE || p->model == LIN_TEXT || valid_value(p, o->b))
-           && o->function <= LIN_UPDATE && o->outcome <= LIN_OPEN
-           && (o->outcome != LIN_REJECTED
-               || (o->function == LIN_UPDATE && p->model == LIN_REGISTER));
-}
-
-/* Calls are numbered in their order; each is followed by one return, or by none if it is open. */
-static bool valid(const lin_problem *p, uint8_t *state)
-{
-    int32_t calls = 0, returned = 0, open = 0;
-    if (p->model < LIN_REGISTER || p->model > LIN_TEXT || !valid_value(p, p->initial)) return false;
-    for (int32_t i = 0; i < p->operation_count; i++) {
-        if (!valid_operation(p, &p->operations[i])) return false;
-        open += p->operations[i].outcome == LIN_OPEN;
-        state[i] = 0;
-    }
-    for (int32_t e = 0; e < p->event_count; e++) {
-        int32_t event = p->events[e], i = event >> 1;
-        if (event < 0 || i >= p->operation_count) return false;
-        if (event & 1) {
-            if (state[i]++ != 1 || p->operations[i].outcome == LIN_OPEN) return false;
-            returned++;
-        } else if (state[i]++ || i != calls++) {
-            return false;
-        }
-    }
-    return calls == p->operation_count && returned + open == calls;
-}
-
-/* Turns counts (at the places key + 1) into starts, by adding up. */
-static void add_up(int32_t *starts, int32_t keys)
-{
-    for (int32_t k = 0; k < keys; k++) starts[k + 1] += starts[k];
-}
-
-/* A counting sort of operations and events by key, stable. `next` is scratch, one word a key. */
-static void fill_partition(const lin_problem *p, partition *parts, int32_t *place, int32_t *next)
-{
-    size_t bytes = sizeof *next * (size_t)p->key_count;
-    for (int32_t i = 0; i < p->operation_count; i++)
-        parts->operation_start[p->operations[i].key + 1]++;
-    for (int32_t e = 0; e < p->event_count; e++)
-        parts->event_start[p->operations[p->events[e] >> 1].key + 1]++;
-    add_up(parts->operation_start, p->key_count);
-    add_up(parts->event_start, p->key_count);
-    memcpy(next, parts->operation_start, bytes);
-    for (int32_t i = 0; i < p->operation_count; i++) {
-        int32_t key = p->operations[i].key;
-        place[i] = next[key] - parts->operation_start[key];
-        parts->members[next[key]++] = i;
-    }
-    memcpy(next, parts->event_start, bytes);
-    for (int32_t e = 0; e < p->event_count; e++) {
-        int32_t i = p->events[e] >> 1;
-        parts->events[next[p->operations[i].key]++] = place[i] * 2 + (p->events[e] & 1);
-    }
-}
-
-static bool make_partition(search *s, partition *parts)
-{
-    const lin_problem *p = s->problem;
-    int64_t keys = (int64_t)p->key_count + 2, n = p->operation_count;
-    int64_t starts = 3 * keys * 4;
-    parts->bytes = starts + n * 4 + n * 4 + (int64_t)p->event_count * 4 + keys;
-    char *block = parts->block = memory_take(&s->memory, parts->bytes);
-    if (!block) return out_of_memory(s);
-    memset(block, 0, (size_t)starts);
-    parts->operation_start = (int32_t *)block;
-    parts->event_start = parts->operation_start + keys;
-    int32_t *next = parts->event_start + keys;
-    parts->members = next + keys;
-    int32_t *place = parts->members + n;
-    parts->events = place + n;
-    parts->decided = (uint8_t *)(parts->events + p->event_count);
-    memset(parts->decided, 0, (size_t)keys);
-    if (!valid(p, (uint8_t *)place)) {
-        s->reason = LIN_MALFORMED;
-        return false;
-    }
-    fill_partition(p, parts, place, next);
-    return true;
-}
 
 /* Hashes all texts once, and the prefixes of those that gets returned. */
 static bool load_texts(search *s, int64_t *text_bytes, int64_t *prefix_bytes)
@@ -133,17 +39,78 @@ static bool load_texts(search *s, int64_t *text_bytes, int64_t *prefix_bytes)
     return true;
 }
 
-/* Rounds over all undecided keys with growing budgets: one hard key cannot keep an easy illegal
-   one from ending the check. Starting anew each round costs a sixteenth, and no memory. */
-static void check_keys(search *s, partition *parts, lin_result *result, int32_t *order)
+static void store_witness(search *s, const unique *u, lin_result *result)
+{
+    result->verdict = LIN_ILLEGAL;
+    result->reason = LIN_DECIDED;
+    result->method = LIN_BY_UNIQUE;
+    result->operation = hint(u);
+    result->key = s->problem->operations[result->operation].key;
+    result->illegal_with = 1;
+    result->witness_count = u->witness_count;
+    memcpy(result->witness, u->witness, sizeof *u->witness * (size_t)u->witness_count);
+}
+
+/* Decides one part without a search, or LIN_UNKNOWN. A counting check is not tried where the
+   polynomial one was stopped by want of memory: it would only be stopped again. */
+static int32_t decide_plainly(search *s, const partition *parts, int32_t part, unique *u,
+                              bool with_order)
+{
+    int32_t first = parts->operation_start[part], event = parts->event_start[part];
+    int32_t verdict = LIN_UNKNOWN;
+    for (int pass = 0; pass < 2 && verdict == LIN_UNKNOWN; pass++) {
+        arena_reset(&s->arena);
+        *u = (unique){.problem = s->problem, .arena = &s->arena, .local = s->value_local,
+                      .stamp = s->value_stamp, .epoch = ++s->stamp,
+                      .members = parts->members + first, .events = parts->events + event,
+                      .count = parts->operation_start[part + 1] - first,
+                      .event_count = parts->event_start[part + 1] - event,
+                      .with_order = with_order};
+        u->end = u->event_count;
+        verdict = pass ? check_counts(u) : decide_unique(u);
+    }
+    return verdict;
+}
+
+/* Step 1. False: the check is over. */
+static bool check_plainly(search *s, partition *parts, lin_result *result, int32_t *order)
+{
+    const volatile int32_t *abort = s->options->abort;
+    if (!(s->rules & LIN_UNIQUE) || s->problem->model == LIN_TEXT
+        || s->problem->model == LIN_COUNTER)
+        return true;
+    for (int32_t part = 0; part < parts->count; part++) {
+        unique u;
+        if (abort && *abort) {
+            s->reason = LIN_ABORTED;
+            return false;
+        }
+        int32_t verdict = decide_plainly(s, parts, part, &u, order != NULL);
+        if (verdict == LIN_ILLEGAL) {
+            store_witness(s, &u, result);
+            return false;
+        }
+        if (verdict == LIN_LEGAL && order
+            && !write_order(&u, order + parts->operation_start[part]))
+            continue;
+        parts->decided[part] = verdict == LIN_LEGAL;
+    }
+    return true;
+}
+
+/* Step 2. Rounds over all undecided parts with growing budgets: one hard key cannot keep an easy
+   illegal one from ending the check. Starting anew each round costs a sixteenth, and no memory. */
+static void check_by_search(search *s, partition *parts, lin_result *result, int32_t *order)
 {
     const lin_options *options = s->options;
-    int32_t keys = s->problem->key_count, left = keys;
-    int64_t round = keys > 1 ? FIRST_ROUND : options->key_budget;
+    int32_t left = 0;
+    for (int32_t k = 0; k < parts->count; k++) left += !parts->decided[k];
+    result->method = left ? LIN_BY_SEARCH : LIN_BY_UNIQUE;
+    int64_t round = left > 1 ? FIRST_ROUND : options->key_budget;
     if (round > options->key_budget) round = options->key_budget;
     for (;;) {
         result->key = -1;
-        for (int32_t k = 0; k < keys; k++) {
+        for (int32_t k = 0; k < parts->count && left; k++) {
             if (parts->decided[k]) continue;
             int32_t first = parts->operation_start[k], event = parts->event_start[k];
             int64_t budget = options->total_budget - s->configurations;
@@ -158,12 +125,12 @@ static void check_keys(search *s, partition *parts, lin_result *result, int32_t 
                 continue;
             }
             if (verdict == LIN_UNKNOWN && result->key >= 0 && s->reason == LIN_BUDGET) continue;
-            result->key = k;
+            result->key = s->problem->operations[parts->members[first]].key;
             result->reason = s->reason;
             result->verdict = verdict;
             if (verdict == LIN_ILLEGAL) {
                 result->operation = parts->members[first + s->nodes[s->furthest].operation];
-                result->legal_before = !s->relaxed;
+                result->legal_before = !s->relaxed && !parts->part_of;
                 result->illegal_with = !s->looked_ahead;
             }
             if (s->reason != LIN_BUDGET) return;
@@ -173,7 +140,7 @@ static void check_keys(search *s, partition *parts, lin_result *result, int32_t 
         round = round > options->key_budget / ROUND_FACTOR ? options->key_budget
                                                            : round * ROUND_FACTOR;
     }
-    if (left) return;
+    if (left || (order && !merge_orders(s, parts, order))) return;
     result->verdict = LIN_LEGAL;
     result->reason = LIN_DECIDED;
 }
@@ -182,7 +149,7 @@ static void check_keys(search *s, partition *parts, lin_result *result, int32_t 
 static void collect_states(search *s, partition *parts, int32_t target, lin_result *result)
 {
     const lin_problem *p = s->problem;
-    int32_t k = p->operations[target].key;
+    int32_t k = part_of(p, parts, target);
     int32_t first = parts->operation_start[k], count = parts->operation_start[k + 1] - first;
     int32_t event = parts->event_start[k], events = parts->event_start[k + 1] - event;
     for (int32_t e = 0; e < events; e++) {
@@ -195,7 +162,7 @@ static void collect_states(search *s, partition *parts, int32_t target, lin_resu
     }
     int32_t verdict = decide_key(s, parts->members + first, count, parts->events + event, events,
                                  s->options->key_budget);
-    result->key = k;
+    result->key = p->operations[target].key;
     result->verdict = verdict == LIN_ILLEGAL ? LIN_LEGAL : LIN_UNKNOWN;
     result->state_count = (int32_t)s->found_count;
 }
@@ -204,7 +171,7 @@ static void release(search *s, partition *parts, int64_t text_bytes, int64_t pre
 {
     memory *m = &s->memory;
     arena_free(&s->arena);
-    memory_give(m, parts->block, parts->bytes);
+    free_partition(s, parts);
     memory_give(m, s->texts, text_bytes);
     memory_give(m, s->prefixes, prefix_bytes);
     memory_give(m, s->value_local, 0);
@@ -219,7 +186,7 @@ static void release(search *s, partition *parts, int64_t text_bytes, int64_t pre
 
 static bool load_value_numbers(search *s)
 {
-    if (s->problem->model == LIN_TEXT) return true;
+    if (s->problem->model == LIN_TEXT || s->problem->model == LIN_COUNTER) return true;
     int64_t bytes = (int64_t)sizeof(int32_t) * ((int64_t)s->problem->value_count + 1);
     s->value_local = memory_take(&s->memory, bytes);
     s->value_stamp = memory_take(&s->memory, bytes);
@@ -245,8 +212,9 @@ static int32_t call(const lin_problem *problem, const lin_options *options, lin_
     if (target >= problem->operation_count) s->reason = LIN_MALFORMED;
     else if (make_partition(s, &parts) && load_value_numbers(s)
              && load_texts(s, &text_bytes, &prefix_bytes)) {
-        if (target < 0) check_keys(s, &parts, result, order);
-        else collect_states(s, &parts, target, result);
+        if (target >= 0) collect_states(s, &parts, target, result);
+        else if (check_plainly(s, &parts, result, order))
+            check_by_search(s, &parts, result, order);
     }
     if (result->verdict == LIN_UNKNOWN && !result->reason) result->reason = s->reason;
     result->configurations = s->configurations;

@@ -15,27 +15,38 @@ enum { LIN_UNKNOWN = -1, LIN_ILLEGAL = 0, LIN_LEGAL = 1 };
 /* Why a check ended. */
 enum { LIN_DECIDED = 0, LIN_BUDGET = 1, LIN_ABORTED = 2, LIN_NO_MEMORY = 3, LIN_MALFORMED = 4 };
 
-/* Registers hold one of `value_count` values; texts hold a string that can be appended to. */
-enum { LIN_REGISTER = 0, LIN_TEXT = 1 };
-
-/* LIN_UPDATE is compare-and-set (a -> b) of a register and append (a) of a text. */
-enum { LIN_READ = 0, LIN_WRITE = 1, LIN_UPDATE = 2 };
+/* What an object is; model.h says what the operations of each do. */
+enum {
+    LIN_REGISTER = 0, LIN_TEXT = 1, LIN_QUEUE = 2, LIN_STACK = 3, LIN_BAG = 4,
+    LIN_PRIORITY_QUEUE = 5, LIN_SET = 6, LIN_COUNTER = 7, LIN_MODELS = 8
+};
+enum {
+    LIN_READ = 0, LIN_WRITE = 1, LIN_UPDATE = 2, LIN_ADD = 3, LIN_REMOVE = 4, LIN_EMPTY = 5,
+    LIN_PEEK = 6, LIN_LACKS = 7, LIN_INSERT = 8, LIN_DISCARD = 9, LIN_FUNCTIONS = 10
+};
 
 /* LIN_REJECTED: a compare-and-set that returned and saw that the state was not `a`.
    LIN_OPEN: no answer is known; the operation may take effect at any time after its call. */
 enum { LIN_RETURNED = 0, LIN_REJECTED = 1, LIN_OPEN = 2 };
 
-/* Rules of the search; each can be left out, none changes a verdict. */
+/* Rules; each can be left out, none changes a verdict. LIN_UNIQUE: decide without a search where
+   no value is written twice. */
 enum {
     LIN_FINGERPRINT = 1, LIN_EAGER = 2, LIN_SYMMETRY = 4, LIN_BLOCKED = 8, LIN_LOOKAHEAD = 16,
     LIN_DEADLINE_FIRST = 32, LIN_LAZY_OPEN = 64, LIN_DOMINANCE = 128, LIN_RELAX = 256,
-    LIN_ALL_RULES = 511
+    LIN_UNIQUE = 512, LIN_ALL_RULES = 1023
 };
+
+/* What decided: the search, or the algorithm for values that are written once. */
+enum { LIN_BY_SEARCH = 0, LIN_BY_UNIQUE = 1 };
+
+/* A witness names so many operations at most. */
+enum { LIN_WITNESS = 16 };
 
 typedef struct {
     int32_t key;      /* 0 .. key_count - 1 */
-    int32_t a, b;     /* value ids; b only for compare-and-set */
-    uint8_t function; /* LIN_READ, LIN_WRITE, LIN_UPDATE */
+    int32_t a, b;     /* value ids, see model.h */
+    uint8_t function; /* LIN_READ ... */
     uint8_t outcome;  /* LIN_RETURNED, LIN_REJECTED, LIN_OPEN */
     uint16_t unused;
 } lin_operation;
@@ -47,6 +58,9 @@ typedef struct {
     const int32_t *events;           /* in real time: 2 * operation, plus 1 for its return */
     const uint8_t *text;             /* LIN_TEXT: the bytes of all values, one after another */
     const int64_t *text_start;       /* LIN_TEXT: value_count + 1 offsets into `text` */
+    const int64_t *numbers; /* LIN_COUNTER: the values; LIN_PRIORITY_QUEUE: their priorities */
+    const int32_t *items;   /* LIN_SET: the elements of all sets that were read, as value ids */
+    const int64_t *item_start; /* LIN_SET: value_count + 1 offsets into `items` */
 } lin_problem;
 
 typedef struct {
@@ -64,19 +78,23 @@ typedef struct {
     int32_t operation;     /* illegal: the one whose return no explored order gets past */
     int32_t legal_before;  /* illegal: the history up to just before that return is surely legal */
     int32_t illegal_with;  /* and with that return it is surely illegal */
+    int32_t method;        /* what decided `key`, if illegal; else what decided all of them */
+    int32_t witness_count; /* illegal without a search: operations that are to blame; */
+    int32_t witness[16];   /* (LIN_WITNESS) if they are more, some of them */
     int32_t state_count;   /* lin_frontier: states found */
     int64_t configurations, bytes; /* work done and the most memory held */
 } lin_result;
 
 /* Is every key linearizable? `order` may be NULL; else it has operation_count places, and a legal
    verdict fills it: the operations of key 0 in an order that explains them, then those of key 1...;
-   places of operations that were left out hold -1. Returns the verdict. */
+   places of operations that were left out hold -1, at the end of each key. Returns the verdict. */
 int lin_check(const lin_problem *problem, const lin_options *options, lin_result *result,
               int32_t *order);
 
 /* All states that the key of `target` can be in just before `target` returns. For each state found
    a recipe is stored: the operations since (and with) the last write that lead to it; state i's
-   recipe is recipes[ends[i - 1] .. ends[i]]. LIN_LEGAL: these are all; LIN_UNKNOWN: maybe more. */
+   recipe is recipes[ends[i - 1] .. ends[i]]. Containers and counters: all operations that are not
+   pure. LIN_LEGAL: these are all states; LIN_UNKNOWN: maybe there are more. */
 int lin_frontier(const lin_problem *problem, const lin_options *options, int32_t target,
                  lin_result *result, int32_t *recipes, int32_t recipe_capacity, int32_t *ends,
                  int32_t state_capacity);

@@ -1,12 +1,33 @@
 /* Models: what a state is and what an operation does to it.
 
-   A state is three words that are copied by value, so a search can undo by assignment.
+   A state is three words that are copied by value, so a search can undo by assignment. What is in
+   a container is kept beside it (container.h); the words are then a hash of it.
 
    Register: `x` is the value's number; the rest is 0.
+   Counter: `x` is the sum, modulo 2^64.
    Text: a string stands for its polynomial hashes `x` and `y` modulo 2^61 - 1 to two bases, and
    its length. An append costs two multiplications however long the text is. Two different texts of
    one length have equal hashes with a probability below (length / 2^61)^2, far below that of a
-   memory error; nothing here defends against texts that were chosen to collide. */
+   memory error; nothing here defends against texts that were chosen to collide.
+
+   | model | function | is possible if | and then |
+   |---|---|---|---|
+   | register | READ a, WRITE a, UPDATE a b | it holds a; always; it holds a | -; holds a; holds b |
+   | | UPDATE a b, rejected | it does not hold a | - |
+   | text | READ a, WRITE a, UPDATE a | it is a; always; always | -; is a; a is appended |
+   | counter | READ a, WRITE a, UPDATE a b | it is a; always; always | -; is a; a is added |
+   | queue, stack, bag, priority queue | ADD a | always | a is in it |
+   | | REMOVE a | a is the first, last, any, least one | it is gone |
+   | | REMOVE -1, open | it is not empty | one is gone: the first, last, any, least |
+   | | EMPTY, PEEK a | nothing is there; a is the first, last, any, least one | - |
+   | set | ADD a, INSERT a | always; a is not there | a is there |
+   | | DISCARD a, REMOVE a | always; a is there | a is not there |
+   | | PEEK a, LACKS a, READ a | a is there; is not there; it is exactly a | - |
+
+   `a` and `b` are value ids. A counter's UPDATE with b != -1 must make the sum b. Of values with
+   equal priorities any may be the least. Containers start empty, the rest with `initial`. Every
+   function without a "-" may be open; LIN_REMOVE in a set and LIN_INSERT may not, for the answer is
+   part of them (LIN_DISCARD and LIN_ADD say less). */
 #ifndef LIN_MODEL_H
 #define LIN_MODEL_H
 
@@ -84,25 +105,49 @@ static void hash_text(text_value *v, const uint8_t *bytes, int64_t length, uint6
 /* An operation is pure if it changes no state in which it is legal. */
 static inline bool is_pure(const operation *o)
 {
-    return o->function == LIN_READ || o->outcome == LIN_REJECTED;
+    enum {
+        PURE = 1 << LIN_READ | 1 << LIN_EMPTY | 1 << LIN_PEEK | 1 << LIN_LACKS
+    };
+    return (PURE >> o->function & 1) || o->outcome == LIN_REJECTED;
 }
 
-/* Applies `o` to `*s`; false: not legal there, and `*s` is unchanged. An open compare-and-set is
-   only ever applied where it takes effect; where it does not it might as well be left out. */
-static inline bool step(const operation *o, const text_value *texts, state *s)
+static inline bool is_container(int32_t model)
 {
-    if (!texts) {
-        uint64_t a = (uint64_t)o->a;
-        switch (o->function) {
-        case LIN_READ: return s->x == a;
-        case LIN_WRITE: s->x = a; return true;
-        default:
-            if (o->outcome == LIN_REJECTED) return s->x != a;
-            if (s->x != a) return false;
-            s->x = (uint64_t)o->b;
-            return true;
-        }
+    return model >= LIN_QUEUE && model <= LIN_SET;
+}
+
+/* Which functions a model has, and which of them may be open, as sets of bits. */
+static inline uint32_t functions_of(int32_t model, bool open)
+{
+    const uint32_t scalar = 1 << LIN_READ | 1 << LIN_WRITE | 1 << LIN_UPDATE;
+    const uint32_t items = 1 << LIN_ADD | 1 << LIN_REMOVE, tests = 1 << LIN_EMPTY | 1 << LIN_PEEK;
+    const uint32_t set = 1 << LIN_ADD | 1 << LIN_DISCARD;
+    if (!is_container(model)) return scalar;
+    if (model != LIN_SET) return open ? items : items | tests;
+    return open ? set
+                : set | 1 << LIN_INSERT | 1 << LIN_REMOVE | 1 << LIN_PEEK | 1 << LIN_LACKS
+                      | 1 << LIN_READ;
+}
+
+/* The following apply `o` to `*s`; false: not legal there, and `*s` is unchanged. An open
+   compare-and-set is only ever applied where it takes effect; where it does not it might as well be
+   left out. */
+static inline bool step_register(const operation *o, state *s)
+{
+    uint64_t a = (uint64_t)o->a;
+    switch (o->function) {
+    case LIN_READ: return s->x == a;
+    case LIN_WRITE: s->x = a; return true;
+    default:
+        if (o->outcome == LIN_REJECTED) return s->x != a;
+        if (s->x != a) return false;
+        s->x = (uint64_t)o->b;
+        return true;
     }
+}
+
+static inline bool step_text(const operation *o, const text_value *texts, state *s)
+{
     const text_value *v = &texts[o->a];
     switch (o->function) {
     case LIN_READ: return s->x == v->x && s->y == v->y && s->length == v->length;
@@ -111,6 +156,19 @@ static inline bool step(const operation *o, const text_value *texts, state *s)
         s->x = add61(times61(s->x, v->power_x), v->x);
         s->y = add61(times61(s->y, v->power_y), v->y);
         s->length += v->length;
+        return true;
+    }
+}
+
+static inline bool step_counter(const operation *o, const int64_t *numbers, state *s)
+{
+    uint64_t a = (uint64_t)numbers[o->a];
+    switch (o->function) {
+    case LIN_READ: return s->x == a;
+    case LIN_WRITE: s->x = a; return true;
+    default:
+        if (o->b >= 0 && s->x + a != (uint64_t)numbers[o->b]) return false;
+        s->x += a;
         return true;
     }
 }

@@ -187,7 +187,8 @@ static bool queue_wanted(search *s, int32_t limit, int32_t *queued)
     return any;
 }
 
-/* Adds the classes that begin, or continue, a chain which makes something in the window possible. */
+/* Adds the classes that begin, or go on with, a chain that makes something in the window
+   possible. */
 static bool add_open_candidates(search *s, int32_t limit, int32_t chain)
 {
     int32_t queued = 0;
@@ -201,7 +202,8 @@ static bool add_open_candidates(search *s, int32_t limit, int32_t chain)
     for (int32_t i = 0; i < queued; i++) {
         int32_t value = s->value_queue[i], write = s->write_class[value];
         if (write >= 0 && available(s, &s->classes[write], limit)) {
-            if (!chain && s->class_mark[write] != s->tick && !add_candidate(s, ~write)) return false;
+            if (!chain && s->class_mark[write] != s->tick && !add_candidate(s, ~write))
+                return false;
             if (s->relaxed) continue; /* one step, and it never runs out: no detour is better */
         }
         for (int32_t c = s->update_class[value]; c >= 0; c = s->classes[c].next_update) {

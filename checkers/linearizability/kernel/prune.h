@@ -6,7 +6,7 @@
 #ifndef LIN_PRUNE_H
 #define LIN_PRUNE_H
 
-#include "open.h"
+#include "foresight.h"
 
 enum {
     LOOKAHEAD_RETURNS = 12,
@@ -26,7 +26,7 @@ static void take_pure(search *s)
     for (int32_t p = nodes[0].next; !nodes[p].is_return;) {
         int32_t number = nodes[p].operation;
         const operation *o = &s->operations[number];
-        if (is_pure(o) && o->ret != s->target && step(o, s->texts, &s->state)) {
+        if (is_pure(o) && o->ret != s->target && step(s, number, -1)) {
             lift(s, number);
             /* p's own link was kept: it leads on, unless to the return that has gone with it */
             p = nodes[p].next == o->ret ? nodes[o->ret].next : nodes[p].next;
@@ -55,7 +55,7 @@ static inline int32_t produced_value(const operation *o)
    state must change to anything else. */
 static bool is_blocked(const search *s, int32_t limit)
 {
-    if (s->texts || s->nodes[limit].operation < 0 || limit == s->target) return false;
+    if (s->nodes[limit].operation < 0 || limit == s->target) return false;
     const operation *r = &s->operations[s->nodes[limit].operation];
     bool away = r->outcome == LIN_REJECTED;
     int32_t wanted = away ? r->a : needed_value(r);
@@ -144,6 +144,18 @@ static bool future_is_impossible(search *s, int32_t first)
     return false;
 }
 
+/* Does this configuration lead nowhere, by the rules LIN_BLOCKED and LIN_LOOKAHEAD? */
+static bool leads_nowhere(search *s, int32_t limit)
+{
+    bool ahead = s->rules & LIN_LOOKAHEAD, blocked = s->rules & LIN_BLOCKED;
+    switch (s->model) {
+    case LIN_REGISTER: return blocked && is_blocked(s, limit);
+    case LIN_TEXT: return ahead && future_is_impossible(s, limit);
+    case LIN_COUNTER: return ahead && sum_is_impossible(s, limit);
+    default: return blocked && contents_are_blocked(s, limit);
+    }
+}
+
 /* Rule LIN_SYMMETRY. Of operations that do and return the same, only the one with the earliest
    return (then call) is tried: where an order has another one of them first, the two can change
    places, as both were called by now and the earlier place is no later than either return. */
@@ -161,15 +173,29 @@ static bool add_or_replace_twin(search *s, int32_t number, int64_t moment)
     return true;
 }
 
+/* An open removal is a candidate for each thing that it could take. Of several, the one that was
+   called first is enough (rule LIN_SYMMETRY). */
+static bool add_choices(search *s, int32_t number, int64_t moment)
+{
+    int32_t twin = s->operations[number].twin;
+    if (s->rules & LIN_SYMMETRY) {
+        if (s->twin_seen[twin] == moment) return true;
+        s->twin_seen[twin] = moment;
+    }
+    for (int32_t v = -1; (v = next_choice(&s->contents, v)) >= 0;)
+        if (!add_candidate(s, s->count * (v + 1) + number)) return false;
+    return true;
+}
+
 /* Rule LIN_DEADLINE_FIRST: try what must return first. Only the order of trials changes. */
 static void sort_by_return(search *s, int64_t first)
 {
     const operation *o = s->operations;
     int32_t *c = s->candidates;
     for (int64_t i = first + 1; i < s->candidate_count; i++) {
-        int32_t moved = c[i];
+        int32_t moved = c[i], ret = o[operation_of(s, moved)].ret;
         int64_t j = i;
-        for (; j > first && o[c[j - 1]].ret > o[moved].ret; j--) c[j] = c[j - 1];
+        for (; j > first && o[operation_of(s, c[j - 1])].ret > ret; j--) c[j] = c[j - 1];
         c[j] = moved;
     }
 }
@@ -185,8 +211,12 @@ static bool add_candidates(search *s, int32_t limit, int32_t chain)
         if (o->ret == s->target && s->target >= 0) continue;
         if (chain && o->function == LIN_WRITE) continue;
         if ((s->rules & LIN_EAGER) && is_pure(o)) continue; /* possible ones were taken */
-        int32_t needed = s->texts ? -1 : needed_value(o);
+        int32_t needed = s->model == LIN_REGISTER ? needed_value(o) : -1;
         if (needed >= 0 && (uint64_t)needed != s->state.x) continue;
+        if (takes_any(o) && is_container(s->model)) {
+            if (!add_choices(s, number, moment)) return false;
+            continue;
+        }
         if (!add_or_replace_twin(s, number, moment)) return false;
     }
     if (s->rules & LIN_DEADLINE_FIRST) sort_by_return(s, first);

@@ -36,8 +36,9 @@ static bool store_recipe(search *s)
     bool whole = false;
     while (from > 0 && !whole) {
         int64_t entry = s->trail[--from];
-        whole = entry < 0 || produced_value(&s->operations[entry]) >= 0;
-        if (s->texts && entry >= 0) whole = s->operations[entry].function == LIN_WRITE;
+        if (s->model == LIN_REGISTER)
+            whole = entry < 0 || produced_value(&s->operations[entry]) >= 0;
+        else whole = s->operations[entry].function == LIN_WRITE;
     }
     for (; from < s->trail_count; from++) {
         int64_t entry = s->trail[from];
@@ -74,8 +75,7 @@ static bool enter(search *s, state before, int64_t mark, int32_t chain)
     if (limit > s->furthest) s->furthest = limit;
     if (limit == s->target) collect(s);
     if (!chain) {
-        if ((s->rules & LIN_LOOKAHEAD) && s->texts && future_is_impossible(s, limit)) return false;
-        if ((s->rules & LIN_BLOCKED) && is_blocked(s, limit)) return false;
+        if (leads_nowhere(s, limit)) return false;
         if (already_seen(s)) return false;
     }
     int64_t first = s->candidate_count;
@@ -108,8 +108,9 @@ static void try_candidate(search *s, int32_t candidate)
         chain = top->chain + 1;
         if (!lift_open(s, ~candidate, top->first_return)) return;
     } else {
-        if (!step(&s->operations[candidate], s->texts, &s->state)) return;
-        lift(s, candidate);
+        int32_t number = operation_of(s, candidate);
+        if (!step(s, number, choice_of(s, candidate))) return;
+        lift(s, number);
     }
     int64_t moved = s->trail_count;
     take_pure(s);
@@ -157,7 +158,15 @@ static int32_t decide_key(search *s, const int32_t *members, int32_t count, cons
     s->budget = budget > INT64_MAX - s->configurations ? INT64_MAX : s->configurations + budget;
     if (!load_key(s, members, count, events, event_count)) return LIN_UNKNOWN;
     if (s->lazy && !load_open_classes(s)) return LIN_UNKNOWN;
-    if (s->texts && (s->rules & LIN_LAZY_OPEN) && s->target < 0) drop_unseen_texts(s);
+    if ((s->rules & LIN_LAZY_OPEN) && s->target < 0) {
+        if (s->model == LIN_TEXT) drop_unseen_texts(s);
+        if (is_container(s->model) && !drop_unseen_items(s)) return LIN_UNKNOWN;
+    }
+    if (is_container(s->model) && s->unlimited
+        && (int64_t)s->count * (s->value_count + 1) > INT32_MAX) {
+        s->reason = LIN_BUDGET; /* too many choices to number */
+        return LIN_UNKNOWN;
+    }
     s->relaxed = s->class_count && (s->rules & LIN_RELAX) && s->target < 0;
     int32_t verdict = run(s);
     if (verdict != LIN_LEGAL || !s->overdrawn) return verdict;
