@@ -1,4 +1,4 @@
-"""The command line: run, check, replay, list.
+"""The command line: run, check, replay; compare and list have rooms of their own.
 
 Exit codes, as in Jepsen: 0 pass, 1 fail, 2 unknown or skipped, 254 bad arguments, 255 a crash of
 splitbrain or of the system under test.
@@ -17,14 +17,13 @@ from typing import Any
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
-from harness import catalog
 from harness.checks import checker_names, make_checkers
 from harness.compare_command import compare_command
 from harness.errors import SplitbrainError, UsageError
 from harness.experiment import Experiment, seconds
 from harness.history import History
+from harness.list_command import list_command
 from harness.pipeline import Progress, Result, carry_out, carry_out_again
 from harness.store import open_folder, verdict_document
 from harness.verdict import Outcome, Verdict, worst
@@ -300,43 +299,6 @@ def _certify(history: History, model: str, initial: Any, verdict: Verdict) -> No
     console.print(f"Certified: the order of {count:,} that took effect was replayed step by step.")
 
 
-@cli.command(name="list")
-def list_() -> int:
-    """Show the systems, workloads, nemeses and models that can be named."""
-    for kind in ("system", "workload", "nemesis"):
-        table = Table(title=f"{kind}s" if kind != "nemesis" else "nemeses", title_justify="left")
-        table.add_column("name", style="bold")
-        table.add_column("what it is")
-        for name in catalog.names(kind):
-            thing = catalog.load(kind, name)
-            table.add_row(name, thing.summary)
-            for flaw in getattr(thing, "flaws", {}).values():
-                table.add_row(f"  --flaw {flaw.name}", f"{flaw.change}: {flaw.breaks}")
-            for line in _option_lines(thing) if kind == "workload" else ():
-                table.add_row(*line)
-        console.print(table)
-    from checkers.linearizability import MODELS
-
-    table = Table(title="models for check", title_justify="left")
-    table.add_column("name", style="bold")
-    table.add_column("what it is")
-    table.add_column("functions")
-    for name, model in MODELS.items():
-        table.add_row(name, model.summary, ", ".join(model.functions))
-    console.print(table)
-    return 0
-
-
-def _option_lines(workload: Any) -> list[tuple[str, str]]:
-    """The options of a workload with their defaults."""
-    import inspect
-
-    return [
-        (f"  --option {parameter.name}=", f"default {parameter.default}")
-        for parameter in inspect.signature(workload).parameters.values()
-    ]
-
-
 def _with_progress(work: Callable[[Progress], Result]) -> Result:
     """Show what is going on: a spinner on a terminal, plain lines otherwise."""
     if not console.is_terminal:
@@ -363,6 +325,7 @@ def _show(result: Result) -> int:
 
 
 cli.add_command(compare_command)
+cli.add_command(list_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,43 +1,94 @@
 """Raft, replicating any state machine.
 
+| system         | PreVote | CheckQuorum | in comparisons                                          |
+|----------------|---------|-------------|---------------------------------------------------------|
+| `raft`         | yes     | yes         | "Raft+PV+CQ": stuck only where the hub lacks the log    |
+| `raft-lease`   | yes     | yes         | the same; reads rest on a lease                         |
+| `raft-prevote` | yes     | no          | "Raft+PV": stuck where a leader cannot tell it is alone |
+| `raft-plain`   | no      | no          | "Raft": toppled by whoever cannot hear the leader       |
+
+Flaws are planted in `raft` alone, with the options that they need to show.
+
 >>> from systems.raft import Raft
 >>> Raft().summary
-'Raft with PreVote, client sessions and ReadIndex'
->>> sorted(Raft.flaws)
-['stale-read']
+'Raft with PreVote and CheckQuorum, snapshots, membership changes, ReadIndex'
+>>> RaftPlain().options.pre_vote
+False
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
 
+from harness.invariant import Invariant
 from harness.node import Context, Node, StateMachine
 from harness.system import Connection, Flaw, System
 from harness.world import Port
 from systems.connection import SessionConnection
+from systems.invariants import of_terms
 from systems.raft.flaws import FLAWS
 from systems.raft.messages import MESSAGES
-from systems.raft.node import RaftNode, RaftOptions
+from systems.raft.node import RaftNode
+from systems.raft.options import RaftOptions
 
-__all__ = ["Raft", "RaftNode", "RaftOptions"]
+__all__ = ["Raft", "RaftLease", "RaftNode", "RaftOptions", "RaftPlain", "RaftPreVote"]
 
 
 class Raft(System):
     """The system `raft`; see `systems.raft.node` for the algorithm."""
 
     name = "raft"
-    summary = "Raft with PreVote, client sessions and ReadIndex"
+    summary = "Raft with PreVote and CheckQuorum, snapshots, membership changes, ReadIndex"
     messages = MESSAGES
-    flaws: ClassVar[Mapping[str, Flaw]] = {name: flaw for name, (flaw, _) in FLAWS.items()}
+    patience_ns = RaftOptions.election_maximum_ns
+    flaws: ClassVar[Mapping[str, Flaw]] = {name: planted.flaw for name, planted in FLAWS.items()}
+    #: What this variant has other than the defaults of `RaftOptions`.
+    settings: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, *, flaw: str | None = None, options: RaftOptions | None = None) -> None:
         super().__init__(flaw=flaw)
-        self.options = options or RaftOptions()
-        self._node_class = RaftNode if flaw is None else FLAWS[flaw][1]
+        options = options or RaftOptions(**self.settings)
+        self._node_class: type[RaftNode] = RaftNode
+        if flaw is not None:
+            planted = FLAWS[flaw]
+            self._node_class = planted.node
+            options = replace(options, **planted.settings)
+        self.options = options
 
     def node(self, context: Context, machine: StateMachine) -> Node:
         return self._node_class(context, machine, self.options)
 
+    def invariants(self) -> Sequence[Invariant]:
+        return of_terms(leases=self.options.lease_reads)
+
     def connect(self, port: Port, *, process: int, nodes: tuple[int, ...], home: int) -> Connection:
         return SessionConnection(port, session=process + 1, nodes=nodes, home=home)
+
+
+class RaftLease(Raft):
+    """The system `raft-lease`."""
+
+    name = "raft-lease"
+    summary = "Raft whose leaders read by lease, without a round of messages"
+    flaws: ClassVar[Mapping[str, Flaw]] = {}
+    settings: ClassVar[Mapping[str, Any]] = {"lease_reads": True}
+
+
+class RaftPreVote(Raft):
+    """The system `raft-prevote`."""
+
+    name = "raft-prevote"
+    summary = "Raft with PreVote but without CheckQuorum"
+    flaws: ClassVar[Mapping[str, Flaw]] = {}
+    settings: ClassVar[Mapping[str, Any]] = {"check_quorum": False}
+
+
+class RaftPlain(Raft):
+    """The system `raft-plain`."""
+
+    name = "raft-plain"
+    summary = "Raft as in the paper: neither PreVote nor CheckQuorum"
+    flaws: ClassVar[Mapping[str, Flaw]] = {}
+    settings: ClassVar[Mapping[str, Any]] = {"pre_vote": False, "check_quorum": False}

@@ -1,34 +1,14 @@
-"""Planted flaws: sound Raft with one thing wrong, each a few lines beside the sound code."""
+"""All planted flaws of Raft by name: sound Raft with one thing wrong, each a few lines.
+
+>>> len(FLAWS), FLAWS["longest-log-wins"].flaw.breaks
+(43, 'a long tail that was never committed wins over what was')
+"""
 
 from __future__ import annotations
 
-from harness.node import ClientRequest
-from harness.system import Flaw
-from systems.raft.leadership import Leadership
-from systems.raft.node import RaftNode
+from systems.raft import flaws_elections, flaws_reads, flaws_replication, flaws_storage
+from systems.raft.planted import Planted, by_name
 
-
-class _UnconfirmedReads(Leadership):
-    def read(self, request: ClientRequest) -> None:
-        self.node.answer_read(request)
-
-
-class StaleRead(RaftNode):
-    """Answers reads without asking whether anybody still follows."""
-
-    leadership_class = _UnconfirmedReads
-
-
-FLAWS: dict[str, tuple[Flaw, type[RaftNode]]] = {
-    flaw.name: (flaw, variant)
-    for flaw, variant in (
-        (
-            Flaw(
-                name="stale-read",
-                change="a leader answers reads without confirming its leadership",
-                breaks="a deposed leader that was cut off answers from the past",
-            ),
-            StaleRead,
-        ),
-    )
-}
+FLAWS: dict[str, Planted] = by_name(
+    *flaws_elections.FLAWS, *flaws_replication.FLAWS, *flaws_reads.FLAWS, *flaws_storage.FLAWS
+)

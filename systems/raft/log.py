@@ -11,6 +11,9 @@
 >>> log.truncate(1)
 >>> log.last_index
 1
+>>> log.compact(1)
+>>> log.base_index, log.base_term, log.last_index, log.last_term, log.term_at(0)
+(1, 1, 1, 1, -1)
 """
 
 from __future__ import annotations
@@ -57,6 +60,18 @@ class Log:
         """Keep only the entries up to `last_index`."""
         del self.entries[last_index - self.base_index :]
         self.last_index = last_index
+
+    def compact(self, index: int) -> None:
+        """Forget the entries up to `index`, which must be there."""
+        term = self.term_at(index)
+        del self.entries[: index - self.base_index]
+        self.base_index, self.base_term = index, term
+
+    def reset(self, index: int, term: int) -> None:
+        """Forget everything; a snapshot that ends at (`index`, `term`) stands for it."""
+        self.entries = []
+        self.base_index = self.last_index = index
+        self.base_term = term
 
     def first_index_of_term_at(self, index: int) -> int:
         """The smallest index whose entry, and all from there to `index`, have the same term."""

@@ -8,9 +8,13 @@ import msgspec
 
 from harness.node import Message
 
+#: Sessions of entries that no client asked for: the entry with which a leader begins its term, and
+#: a new configuration, whose command is what `Configuration.command` gives.
+NO_OP, CONFIGURATION = 0, -1
+
 
 class Entry(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A log entry. `session` 0 is the no-op with which a leader begins its term."""
+    """A log entry: the command number `serial` of a client's session, NO_OP or CONFIGURATION."""
 
     term: int
     session: int
@@ -19,12 +23,16 @@ class Entry(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class RequestVote(Message, frozen=True, gc=False, array_like=True, tag=1):
-    """Ask for a vote in `term`; with `trial` only ask whether there would be one (PreVote)."""
+    """Ask for a vote in `term`; with `trial` only ask whether there would be one (PreVote).
+
+    With `transfer` the leader itself wants the election, so that hearing it is no reason to refuse.
+    """
 
     term: int
     last_index: int
     last_term: int
     trial: bool
+    transfer: bool
 
 
 class Vote(Message, frozen=True, gc=False, array_like=True, tag=2):
@@ -66,4 +74,31 @@ class Conflict(Message, frozen=True, gc=False, array_like=True, tag=5):
     round: int
 
 
-MESSAGES = (RequestVote, Vote, Append, Appended, Conflict)
+class TimeoutNow(Message, frozen=True, gc=False, array_like=True, tag=6):
+    """Begin an election at once: the leader of `term` hands over."""
+
+    term: int
+
+
+class Chunk(Message, frozen=True, gc=False, array_like=True, tag=7):
+    """A piece of the snapshot that ends at (`index`, `index_term`), from byte `offset` on."""
+
+    term: int
+    index: int
+    index_term: int
+    offset: int
+    data: bytes
+    last: bool
+    round: int
+
+
+class ChunkStored(Message, frozen=True, gc=False, array_like=True, tag=8):
+    """Of the snapshot at `index`, everything before byte `offset` is there."""
+
+    term: int
+    index: int
+    offset: int
+    round: int
+
+
+MESSAGES = (RequestVote, Vote, Append, Appended, Conflict, TimeoutNow, Chunk, ChunkStored)

@@ -149,7 +149,7 @@ def test_what_cannot_be_replayed_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ("run rafft", "no system called 'rafft'. Did you mean 'raft'?"),
+        ("run rafft", "no system called 'rafft'. Did you mean 'raft'"),
         ("run raft -w registre", "no workload called 'registre'. Did you mean 'register'?"),
         ("run raft -n partition,kil", "no nemesis called 'kil'. Did you mean 'kill'?"),
         ("run raft --flaw stale-reads", "Did you mean 'stale-read'"),
@@ -238,9 +238,19 @@ def test_list_names_everything(splitbrain_command: Splitbrain) -> None:
     ended = splitbrain_command("list")
     assert ended.code == 0
     words = set(re.findall(r"[\w-]+", ended.output))
-    for kind in ("system", "workload", "nemesis"):
-        assert set(catalog.names(kind)) <= words
-    assert {"--flaw", "stale-read", "--option", "keys", "cas-register", "mutex"} <= words
+    for kind in ("system", "workload", "nemesis", "checker"):
+        assert {n for n in catalog.names(kind) if not n.endswith("-slow")} <= words
+    assert {"cas-register", "mutex"} <= words
+
+
+def test_list_of_a_name_shows_its_flaws_and_options(splitbrain_command: Splitbrain) -> None:
+    ended = splitbrain_command("list", "raft", "register", "chained-slow")
+    assert ended.code == 0
+    words = set(re.findall(r"[\w-]+", ended.output))
+    assert {"stale-read", "read_ratio", "P3"} <= words
+    ended = splitbrain_command("list", "rafft")
+    assert ended.code == commands.BAD_ARGUMENTS
+    assert "'raft'" in ended.errors
 
 
 @pytest.mark.parametrize("command", ["", "run", "replay", "check", "list"])

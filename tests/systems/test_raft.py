@@ -111,7 +111,7 @@ def test_the_majority_elects_a_new_leader_and_the_old_one_rejoins() -> None:
         assert new is not None
         assert new != old
         await write(cluster.connect(new), "x", 1)
-        assert cluster.node(old).role == "leader", "nobody told it"
+        assert cluster.node(old).role != "leader", "CheckQuorum: it noticed"
         cluster.isolate(old, "mend")
         await cluster.world.tasks.sleep_ns(SECOND)
         assert cluster.node(old).role == "follower"
@@ -127,30 +127,13 @@ def test_an_isolated_leader_answers_neither_reads_nor_writes() -> None:
         reply = await cluster.world.port(1).call(
             leader, ("read", "x"), session=9, serial=1, read_only=True, timeout_ns=SECOND
         )
-        assert reply is None
+        assert reply is None or not reply.done
         reply = await cluster.world.port(1).call(
             leader, ("write", "x", 1), session=9, serial=2, read_only=False, timeout_ns=SECOND
         )
-        assert reply is None
+        assert reply is None or not reply.done
 
     Cluster().play(scenario)
-
-
-def test_the_flaw_stale_read_answers_from_the_past() -> None:
-    async def scenario(cluster: Cluster) -> None:
-        old = await cluster.elect()
-        await write(cluster.connect(old), "x", 1)
-        cluster.isolate(old)
-        await cluster.world.tasks.sleep_ns(SECOND)
-        new = cluster.world.leader()
-        assert new is not None
-        await write(cluster.connect(new), "x", 2)
-        answers.append(await read(cluster.connect(old), "x"))
-
-    answers: list[Any] = []
-    Cluster(flaw="stale-read").play(scenario)
-    Cluster().play(scenario)
-    assert answers == [1, 2]
 
 
 def test_entries_of_an_isolated_leader_give_way_to_those_of_its_successor() -> None:

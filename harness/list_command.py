@@ -1,0 +1,94 @@
+"""`splitbrain list`: what can be named, and of one thing everything there is to say."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from harness import catalog
+from harness.errors import unknown_name
+
+console = Console(highlight=False, soft_wrap=True)
+
+_TITLES = {
+    "system": "systems",
+    "workload": "workloads",
+    "nemesis": "nemeses",
+    "checker": "checkers",
+}
+
+
+@click.command(name="list")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def list_command(names: tuple[str, ...]) -> int:
+    """Show what can be named; with a NAME, its flaws or options as well."""
+    if names:
+        for name in names:
+            _show_one(name)
+        return 0
+    for kind, title in _TITLES.items():
+        table = _table(title, "name", "what it is")
+        for name in catalog.names(kind):
+            if not name.endswith("-slow"):
+                table.add_row(name, _summary(catalog.load(kind, name)))
+        console.print(table)
+    from checkers.linearizability import MODELS
+
+    table = _table("models for check", "name", "what it is", "functions")
+    for name, model in MODELS.items():
+        table.add_row(name, model.summary, ", ".join(model.functions))
+    console.print(table)
+    console.print(
+        "Every scenario, P1 to P13, has a form NAME-slow: slow links instead of cut ones."
+    )
+    console.print("`splitbrain list NAME` shows a system's planted flaws, a workload's options.")
+    return 0
+
+
+def _show_one(name: str) -> None:
+    kinds = [kind for kind in _TITLES if name in catalog.names(kind)]
+    if not kinds:
+        known = [known for kind in _TITLES for known in catalog.names(kind)]
+        raise unknown_name("system, workload, nemesis or checker", name, known)
+    for kind in kinds:
+        thing = catalog.load(kind, name)
+        console.print(f"[bold]{kind} {name}[/]: ", end="")
+        console.print(_summary(thing), markup=False)
+        flaws = getattr(thing, "flaws", {})
+        if flaws:
+            table = _table("planted flaws, for --flaw", "name", "what is changed", "what it breaks")
+            for flaw in flaws.values():
+                table.add_row(flaw.name, flaw.change, flaw.breaks)
+            console.print(table)
+        options = _options(thing) if kind == "workload" else []
+        if options:
+            table = _table("options, for --option name=value", "name", "default")
+            for option, default in options:
+                table.add_row(option, default)
+            console.print(table)
+
+
+def _summary(thing: Any) -> str:
+    """Its own summary and how many flaws it has, or the first sentence of its documentation."""
+    summary = getattr(thing, "summary", None)
+    if summary is None:
+        summary = (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ").split(". ")[0]
+    flaws = len(getattr(thing, "flaws", {}))
+    return summary.rstrip(".") + (f" ({flaws} planted flaws)" if flaws > 1 else "")
+
+
+def _options(workload: Any) -> list[tuple[str, str]]:
+    """The options of a workload with their defaults."""
+    parameters = inspect.signature(workload).parameters.values()
+    return [(parameter.name, str(parameter.default)) for parameter in parameters]
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, style="bold" if number == 0 else "", no_wrap=number == 0)
+    return table
