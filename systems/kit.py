@@ -14,7 +14,7 @@ What it goes through, on a key-value map in the simulated world, every message o
 >>> from systems.raft import Raft
 >>> check_system(Raft)
 >>> class Undeclared(Raft):
-...     messages = Raft.messages[:-2]
+...     messages = Raft.messages[:3]
 >>> check_system(Undeclared)
 Traceback (most recent call last):
     ...
