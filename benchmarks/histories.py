@@ -18,6 +18,8 @@ average, a client waits half a millisecond between calls.
 'fail'
 >>> Linearizability("stack").check(items("stack", operations=1000, seed=1)).outcome
 'pass'
+>>> Linearizability("kv-append").check(texts(operations=500, seed=1, stale=True)).outcome
+'fail'
 """
 
 from __future__ import annotations
@@ -237,4 +239,43 @@ def items(
 
     return play(
         draw, effect, operations=operations, rng=rng, clients=clients, open_ratio=open_ratio
+    ).history()
+
+
+# ---- texts -----------------------------------------------------------------------------------
+
+
+def texts(
+    *, operations: int, seed: int, keys: int = 10, clients: int = 50, stale: bool = False
+) -> History:
+    """Keys with texts, like those of the kv-append histories that Porcupine comes with: half
+    appends, a few puts, and gets, each argument another one. The larger of those have the default
+    clients and keys, and 2,000 operations. With `stale`, one get in the last quarter answers what
+    its key held 20 changes before."""
+    rng = random.Random(seed)
+    held: dict[Any, list[str]] = {}
+    planted = not stale
+
+    def draw(number: int) -> tuple[str, Any, Any]:
+        key, f = str(rng.randrange(keys)), rng.random()
+        if f < 0.44:
+            return "get", key, None
+        return ("put" if f < 0.5 else "append"), key, f"x {number % clients} {number // clients} y"
+
+    def effect(call: _Call) -> None:
+        texts_of_key = held.setdefault(call.key, [""])
+        if call.f == "get":
+            call.answer = texts_of_key[-1]
+        else:
+            texts_of_key.append(("" if call.f == "put" else texts_of_key[-1]) + call.asked)
+
+    def on_return(done: int, call: _Call) -> None:
+        nonlocal planted
+        of_key = held.get(call.key, [""])
+        if planted or call.f != "get" or done * 4 < operations * 3 or len(of_key) <= 20:
+            return
+        call.answer, planted = of_key[-20], True
+
+    return play(
+        draw, effect, operations=operations, rng=rng, clients=clients, on_return=on_return
     ).history()

@@ -76,6 +76,8 @@ class Linearizability(Checker):
       the Go library instead, if that was built; see `checkers.porcupine`.
     - `budget`: configurations that may be explored, over all keys; None means 20,000,000
       (native: some five seconds) or 300,000 (reference: about as long). More ends in `unknown`.
+      On texts, and with many open operations, one may take far longer than another; there the
+      native engine counts it by what it looks at.
     - `memory_bytes`: what the native kernel may hold at once; more ends in `unknown`.
     - `deadline_s`: seconds after which to give up with `unknown`. None, the default, keeps the
       verdict independent of the machine's speed; Porcupine, which counts no work, then takes 60.

@@ -17,9 +17,9 @@ Optional operations whose text is in no get are left out altogether (kernel/open
 Limits: pieces must tell what they are: if several operations could have left what stands at a
 place, they stay as they are.
 
->>> from checkers.linearizability.core import relaxed
 >>> from checkers.linearizability.encoding import encode
 >>> from checkers.linearizability.models import find_model
+>>> from checkers.linearizability.relax import relaxed
 >>> from checkers.notation import parse
 >>> import numpy as np
 >>> history = parse("0ax. 0ay. 0az. 1g=xyz 0au. 0av. 1g=xyz")

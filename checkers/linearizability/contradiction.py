@@ -43,10 +43,16 @@ class Step:
 
 
 class Contradiction:
-    """Looks for common forms; `when` says a row's moment: "at 3.1 s"."""
+    """Looks for common forms; `when` says a row's moment: "at 3.1 s"; `since`: see `Core`."""
 
-    def __init__(self, problem: Problem, steps: Sequence[Step], when: Callable[[int], str]) -> None:
-        self.problem, self.steps, self.when = problem, steps, when
+    def __init__(
+        self,
+        problem: Problem,
+        steps: Sequence[Step],
+        when: Callable[[int], str],
+        since: int | None = None,
+    ) -> None:
+        self.problem, self.steps, self.when, self.since = problem, steps, when, since
         self.operations = problem.operations
         self.culprit = max(steps, key=lambda step: step.end)
         self.function, self.a, self.b, self.outcome = self._codes(self.culprit)
@@ -110,6 +116,21 @@ class Contradiction:
                     f"then {self._value(self._shows(other) or 0)} {self.when(other.rows[1])}, "
                     f"and then {value} again {self.moment}, and nobody wrote it twice."
                 )
+
+        if self.since is not None:
+            yield from self._all_before(value, verb, writers)
+
+    def _all_before(self, value: str, verb: str, writers: Any) -> Iterator[str]:
+        """All that wrote the value had ended before the write that the core begins with."""
+        first = next(step for step in self.steps if step.number == self.since)
+        ended = self.problem.events[: first.begin]
+        over = np.unique(ended[(ended & 1) == 1] >> 1)
+        if np.isin(np.flatnonzero(writers), over).all():
+            gone = self._gone(value, verb, first).removesuffix(".")
+            yield (
+                f"{gone}; and all {int(writers.sum()):,} calls that wrote {value} had ended before "
+                f"the write of {self._value(self._shows(first) or 0)} began."
+            )
 
     def _gone(self, value: str, verb: str, step: Step) -> str:
         when = self.when(step.rows[1])

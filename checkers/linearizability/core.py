@@ -13,7 +13,8 @@ operations out altogether would prove nothing: a read looks wrong if its write i
 What makes the search short: what comes after the dead end is optional from the start; the
 operations that a polynomial checker blames, or texts that do not fit together, are tried first; and
 then those that share a value with the operation at the dead end, together with a growing number of
-the last ones.
+the last ones. Where a value was written too often for a core of this kind to be small, there may be
+one that begins with a write; see `anew`.
 
 A question that the engine cannot decide in its share of the budget counts as legal: so the core is
 always illegal, and `irreducible` says whether it is surely the end of the chain.
@@ -34,54 +35,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.linearizability.codes import (
-    ADD,
-    DISCARD,
-    INSERT,
-    OPEN,
-    PURE,
-    READ,
-    REJECTED,
-    REMOVE,
-    UPDATE,
-    WRITE,
-)
+from checkers.linearizability import anew
+from checkers.linearizability.codes import OPEN, READ, UPDATE, WRITE
 from checkers.linearizability.condense import condensed
 from checkers.linearizability.engine import Abort, Engine, Limits, Outcome
 from checkers.linearizability.problem import Problem
-
-Mask = NDArray[np.bool_]
+from checkers.linearizability.relax import Mask, keeps_meaning, relaxed
 
 #: Of the configurations that are left, one question may take this part.
 _SHARE: Final = 16
 _LEAST: Final = 500
 #: So many operations are loaded in the time of one configuration.
 _LOADING: Final = 64
+#: Where no core can have fewer operations than this (see `anew`), another kind is looked for.
+_READABLE: Final = 10
 _FIRST_WINDOW: Final = 4
 _WINDOW_FACTOR: Final = 4
-#: Objects whose operations keep their answers when they become optional: who took 5 from a queue
-#: may have taken 5 or nothing. The kernel's others forget what they returned.
-KEEP_ANSWERS: Final = frozenset({"queue", "stack", "bag", "priority-queue", "python"})
-
-
-def keeps_meaning(kind: str) -> bool:
-    """Whether an open operation means the same when it is made optional before it returns."""
-    return kind in KEEP_ANSWERS or kind in ("register", "text")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Core:
     """`operations` (numbers, in the order of their calls) contradict each other whatever the
-    others in the problem did; with `irreducible`, none of them is needless."""
+    others in the problem did; with `irreducible`, none of them is needless.
+
+    With `since`, the number of a write among them, the others are those that had not ended when it
+    was called: what was there before is over (see `anew`). The last operation that had left the
+    value in question by then is among `operations`, so that they are illegal on their own.
+    """
 
     operations: tuple[int, ...]
     irreducible: bool
     questions: int
+    since: int | None = None
 
 
 class Asker:
@@ -110,58 +100,34 @@ class Asker:
 
 def shrink(problem: Problem, asker: Asker, blamed: Iterable[int] = ()) -> Core:
     """The core of an illegal problem of one key; `blamed` operations are tried first."""
+    last = int(problem.events[(problem.events & 1) == 1][-1]) >> 1
+    core = None
+    if anew.least_size(problem, last) > _READABLE:
+        core = _shrink_since(problem, asker, last)
+    return core or _shrink(problem, asker, tuple(blamed))
+
+
+def _shrink(problem: Problem, asker: Asker, blamed: tuple[int, ...]) -> Core:
     search = _Search(problem, asker)
-    search.start(tuple(blamed))
+    search.start(blamed)
     search.halve()
     operations = tuple(np.flatnonzero(search.kept).tolist())
     return Core(operations=operations, irreducible=not search.undecided, questions=asker.questions)
 
 
-def relaxed(problem: Problem, kept: Mask) -> tuple[Problem, NDArray[np.int64]]:
-    """The problem in which all but the `kept` operations are optional, up to the last return that
-    is left; and the numbers that its operations have in `problem`."""
-    operations = problem.operations
-    optional = ~kept & (operations["outcome"] != OPEN)
-    looks = np.isin(operations["function"], list(PURE)) | (operations["outcome"] == REJECTED)
-    stays = ~(optional & looks)
-    is_return = (problem.events & 1).astype(bool)
-    number = problem.events >> 1
-    events_kept = stays[number] & ~(is_return & optional[number])
-    last = np.flatnonzero(events_kept & is_return)
-    events_kept[(last[-1] + 1 if len(last) else 0) :] = False
-    stays &= False
-    stays[number[events_kept]] = True
-    new_number = np.cumsum(stays, dtype=np.int32) - 1
-    events = problem.events[events_kept]
-    changed = operations[stays]
-    _make_optional(problem.kind, changed, optional[stays])
-    return_row = problem.return_row[stays]
-    values = problem.values
-    if problem.kind == "text":  # the kernel reads all texts that there are
-        used = np.zeros(len(values), dtype=bool)
-        used[changed["a"]] = used[problem.initial] = True
-        values = tuple(v if u else "" for v, u in zip(values, used.tolist(), strict=True))
-    if problem.kind not in KEEP_ANSWERS:
-        return_row = np.where(optional[stays], -1, return_row)
-    part = replace(
-        problem,
-        operations=changed,
-        events=(new_number[events >> 1] * 2 + (events & 1)).astype(np.int32),
-        values=values,
-        call_row=problem.call_row[stays],
-        return_row=return_row,
-    )
-    return part, np.flatnonzero(stays)
-
-
-def _make_optional(kind: str, operations: NDArray[Any], optional: Mask) -> None:
-    operations["outcome"][optional] = OPEN
-    function = operations["function"]
-    if kind == "set":
-        function[optional & (function == INSERT)] = ADD
-        function[optional & (function == REMOVE)] = DISCARD
-    elif kind == "counter":
-        operations["b"][optional & (function == UPDATE)] = -1
+def _shrink_since(problem: Problem, asker: Asker, last: int) -> Core | None:
+    """A core about what happened since some write, if there is one."""
+    for write in anew.beginnings(problem, last):
+        part, numbers = anew.beginning_with(problem, write)
+        if asker.check(part).answer != "illegal":
+            continue
+        core = _shrink(part, asker, ())
+        found = {write, *numbers[list(core.operations)].tolist()}
+        writer = anew.last_writer(problem, last, write)
+        if writer is not None:
+            found.add(writer)
+        return replace(core, operations=tuple(sorted(found)), since=write)
+    return None
 
 
 class _Search:

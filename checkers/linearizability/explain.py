@@ -21,11 +21,12 @@ import numpy as np
 
 from checkers.linearizability.calls import calls_of
 from checkers.linearizability.codes import WRITE
-from checkers.linearizability.core import Asker, Core, keeps_meaning, relaxed, shrink
+from checkers.linearizability.core import Asker, Core, shrink
 from checkers.linearizability.engine import Abort, Engine, Limits, Outcome
 from checkers.linearizability.model import exact
 from checkers.linearizability.models import Text
 from checkers.linearizability.problem import Problem
+from checkers.linearizability.relax import keeps_meaning, relaxed
 from checkers.linearizability.story import Story
 from checkers.linearizability.words import did, possibilities
 from harness.history import History
@@ -58,8 +59,11 @@ class Explanation:
     conclusion: str
 
     def witness(self, history: History) -> dict[str, Any]:
-        """Plain data; `history.select(witness["rows"])` is illegal again on its own."""
+        """Plain data; `history.select(witness["rows"])` is illegal again on its own.
+
+        `since_row`, if there, is the call of the write that the core begins with."""
         steps = self.story.plain()
+        since = self.core.since
         culprit = self.story.culprit
         call, returned = history[culprit.rows[0]], history[culprit.rows[1]]
         return {
@@ -78,6 +82,7 @@ class Explanation:
             "all_states": self.all_states,
             "others": len(self.prefix) - len(steps),
             "irreducible": self.core.irreducible,
+            **({} if since is None else {"since_row": int(self.prefix.call_row[since])}),
             "conclusion": self.conclusion,
             "steps": steps,
         }
@@ -111,7 +116,7 @@ def explain(
         {state: None for r in frontier.recipes for state in _states(prefix, r)}, key=_by_value
     )
     possible = possibilities(model, tuple(map(model.show, found)), frontier.complete)
-    story = Story(prefix, core.operations)
+    story = Story(prefix, core.operations, core.since)
     return Explanation(
         key=history.keys[int(prefix.key_ids[0])],
         prefix=prefix,

@@ -65,6 +65,7 @@ _BY_UNIQUE: Final[int] = lib.LIN_BY_UNIQUE
 # parsed once: most checks take less time than to parse these
 _PROBLEM, _OPTIONS, _RESULT = map(ffi.typeof, ("lin_problem *", "lin_options *", "lin_result *"))
 _OPERATIONS, _INTEGERS = map(ffi.typeof, ("lin_operation[]", "int32_t[]"))
+_BYTES, _LONG_INTEGERS = map(ffi.typeof, ("uint8_t[]", "int64_t[]"))
 _STATES_AT_MOST = 32
 _RECIPE_AT_MOST = 1 << 16
 
@@ -146,17 +147,17 @@ def _problem(problem: Problem) -> tuple[Any, list[Any]]:
     keep = [operations, events]
     if problem.kind == "text":
         blob, starts = problem.text
-        given.text = text = ffi.from_buffer("uint8_t[]", blob)
-        given.text_start = offsets = ffi.from_buffer("int64_t[]", starts)
+        given.text = text = ffi.from_buffer(_BYTES, blob)
+        given.text_start = offsets = ffi.from_buffer(_LONG_INTEGERS, starts)
         keep += [text, offsets]
     if problem.kind in ("counter", "priority-queue"):
         assert len(problem.numbers) == len(problem.values)
-        given.numbers = numbers = ffi.from_buffer("int64_t[]", problem.numbers)
+        given.numbers = numbers = ffi.from_buffer(_LONG_INTEGERS, problem.numbers)
         keep.append(numbers)
     if problem.kind == "set":
         assert len(problem.item_start) == len(problem.values) + 1
-        given.items = items = ffi.from_buffer("int32_t[]", problem.items)
-        given.item_start = bounds = ffi.from_buffer("int64_t[]", problem.item_start)
+        given.items = items = ffi.from_buffer(_INTEGERS, problem.items)
+        given.item_start = bounds = ffi.from_buffer(_LONG_INTEGERS, problem.item_start)
         keep += [items, bounds]
     return given, keep
 

@@ -42,10 +42,13 @@ _LOOKS = frozenset({"read", "get", "contains", "dequeue", "pop", "add-and-get"})
 
 
 class Story:
-    """What can be said about the operations `core` of an illegal prefix of one key."""
+    """What can be said about the operations `core` of an illegal prefix of one key.
 
-    def __init__(self, prefix: Problem, core: Sequence[int]) -> None:
+    `since`: see `Core`."""
+
+    def __init__(self, prefix: Problem, core: Sequence[int], since: int | None = None) -> None:
         self.prefix = prefix
+        self.since = since
         self.history = prefix.history
         self.model = prefix.model
         moments: dict[int, list[int]] = {number: [] for number in core}
@@ -105,7 +108,7 @@ class Story:
 
     def conclusion(self, possible: str) -> str:
         """The contradiction in a sentence; `possible`: what the object could have been."""
-        found = Contradiction(self.prefix, self.steps, self.when).sentence()
+        found = Contradiction(self.prefix, self.steps, self.when, self.since).sentence()
         if found is not None:
             return found
         who = self.steps.index(self.culprit) + 1
@@ -164,7 +167,15 @@ def _heading(witness: Mapping[str, Any]) -> str:
 
 def _about_the_others(witness: Mapping[str, Any]) -> str:
     others = witness["others"]
-    if others == 1:
+    if "since_row" in witness:
+        calls = [step["rows"][0] for step in witness["steps"]]
+        since = calls.index(witness["since_row"]) + 1
+        text = (
+            f"Of the other {others:,} operations, those that had ended before {since} was called "
+            f"have no say after it. The rest do not help, whenever each of them took effect after "
+            "being called, or if it never did"
+        )
+    elif others == 1:
         text = "The other operation does not help, whether it took effect after being called or not"
     else:
         text = (

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from checkers.linearizability import Linearizability
 from checkers.linearizability.condense import condensed
-from checkers.linearizability.core import Asker, relaxed, shrink
+from checkers.linearizability.core import Asker, shrink
 from checkers.linearizability.encoding import encode
 from checkers.linearizability.engine import Limits, find_engine
 from checkers.linearizability.models import find_model
 from checkers.linearizability.problem import Problem
+from checkers.linearizability.relax import relaxed
 from checkers.notation import parse
 from harness.history import History, Recorder
 

@@ -124,11 +124,15 @@ static inline bool class_matters(const search *s, const open_class *c)
     return s->target >= 0 || s->rejected > 0 || s->need[c->target] > 0 || s->is_source[c->target];
 }
 
-static bool covered_by_list(const search *s, uint64_t record)
+/* Each is somewhere else in memory, so it takes as long as some nodes. */
+enum { LOOKS_AT_A_VECTOR = 4 };
+
+static bool covered_by_list(search *s, uint64_t record)
 {
     for (; record; record = s->pool[record]) {
         const uint64_t *entry = s->pool + record + 2;
         uint64_t left = s->pool[record + 1];
+        s->looks += LOOKS_AT_A_VECTOR;
         while (left && s->classes[*entry >> 32].used >= (int32_t)(uint32_t)*entry) entry++, left--;
         if (!left) return true;
     }
@@ -142,6 +146,7 @@ static uint64_t list_store(search *s, uint64_t older)
     if (!place) return 0;
     uint64_t entries = 0;
     s->tick++;
+    s->looks += s->open_lifts;
     for (int64_t i = 0; i < s->open_lifts; i++) {
         int32_t number = s->open_stack[i];
         const open_class *c = &s->classes[number];

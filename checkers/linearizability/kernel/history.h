@@ -101,6 +101,7 @@ typedef struct {
     bool looked_ahead; /* something was pruned for a return beyond the first */
     int32_t reason;
     int64_t configurations, configurations_before, budget, polls; /* before: of earlier keys */
+    int64_t looks; /* at nodes and count vectors, see `work_done` */
 
     /* lin_frontier only: stop before `target`'s return and collect the states there */
     int32_t target;
@@ -109,6 +110,17 @@ typedef struct {
     int32_t *recipes, *ends;
     int64_t recipe_capacity;
 } search;
+
+/* What the budget bounds. With texts a configuration takes as long as the future is that it is
+   compared with, and with many open operations as long as the list of counts is that may cover it:
+   up to forty times as long as otherwise. So what is looked at counts as well, as much as takes the
+   time of an ordinary configuration for one. */
+enum { LOOKS_OF_A_CONFIGURATION = 64 };
+
+static inline int64_t work_done(const search *s)
+{
+    return s->configurations + s->looks / LOOKS_OF_A_CONFIGURATION;
+}
 
 static inline bool out_of_memory(search *s)
 {

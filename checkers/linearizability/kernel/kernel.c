@@ -6,38 +6,10 @@
    2. What is left is searched, in rounds over all keys with growing budgets.
    The first key that is illegal ends the check. */
 #include "partition.h"
+#include "texts.h"
 #include "unique_dispatch.h"
 
 enum { FIRST_ROUND = 4096, ROUND_FACTOR = 16 };
-
-/* Hashes all texts once, and the prefixes of those that gets returned. */
-static bool load_texts(search *s, int64_t *text_bytes, int64_t *prefix_bytes)
-{
-    const lin_problem *p = s->problem;
-    if (p->model != LIN_TEXT) return true;
-    int64_t words = 0;
-    *text_bytes = (int64_t)sizeof *s->texts * (p->value_count + 1);
-    s->texts = memory_take(&s->memory, *text_bytes);
-    if (!s->texts) return out_of_memory(s);
-    for (int32_t v = 0; v < p->value_count; v++) s->texts[v].prefixes = -1;
-    for (int32_t i = 0; i < p->operation_count; i++) {
-        int32_t v = p->operations[i].a;
-        if (p->operations[i].function != LIN_READ || p->operations[i].outcome == LIN_OPEN
-            || s->texts[v].prefixes >= 0)
-            continue;
-        s->texts[v].prefixes = words;
-        words += p->text_start[v + 1] - p->text_start[v] + 1;
-    }
-    *prefix_bytes = words * (int64_t)sizeof *s->prefixes;
-    s->prefixes = memory_take(&s->memory, *prefix_bytes);
-    if (!s->prefixes) return out_of_memory(s);
-    for (int32_t v = 0; v < p->value_count; v++) {
-        text_value *text = &s->texts[v];
-        hash_text(text, p->text + p->text_start[v], p->text_start[v + 1] - p->text_start[v],
-                  text->prefixes < 0 ? NULL : s->prefixes + text->prefixes);
-    }
-    return true;
-}
 
 static void store_witness(search *s, const unique *u, lin_result *result)
 {
@@ -113,7 +85,7 @@ static void check_by_search(search *s, partition *parts, lin_result *result, int
         for (int32_t k = 0; k < parts->count && left; k++) {
             if (parts->decided[k]) continue;
             int32_t first = parts->operation_start[k], event = parts->event_start[k];
-            int64_t budget = options->total_budget - s->configurations;
+            int64_t budget = options->total_budget - work_done(s);
             int32_t verdict = decide_key(s, parts->members + first,
                                          parts->operation_start[k + 1] - first,
                                          parts->events + event, parts->event_start[k + 1] - event,
@@ -135,7 +107,7 @@ static void check_by_search(search *s, partition *parts, lin_result *result, int
             }
             if (s->reason != LIN_BUDGET) return;
         }
-        if (!left || round == options->key_budget || s->configurations >= options->total_budget)
+        if (!left || round == options->key_budget || work_done(s) >= options->total_budget)
             break;
         round = round > options->key_budget / ROUND_FACTOR ? options->key_budget
                                                            : round * ROUND_FACTOR;
@@ -217,7 +189,7 @@ static int32_t call(const lin_problem *problem, const lin_options *options, lin_
             check_by_search(s, &parts, result, order);
     }
     if (result->verdict == LIN_UNKNOWN && !result->reason) result->reason = s->reason;
-    result->configurations = s->configurations;
+    result->configurations = work_done(s);
     result->bytes = s->memory.peak;
     release(s, &parts, text_bytes, prefix_bytes);
     return result->verdict;

@@ -82,7 +82,7 @@ typedef struct {
     int32_t witness_count; /* illegal without a search: operations that are to blame; */
     int32_t witness[16];   /* (LIN_WITNESS) if they are more, some of them */
     int32_t state_count;   /* lin_frontier: states found */
-    int64_t configurations, bytes; /* work done and the most memory held */
+    int64_t configurations, bytes; /* work done, in configurations, and the most memory held */
 } lin_result;
 
 /* Is every key linearizable? `order` may be NULL; else it has operation_count places, and a legal

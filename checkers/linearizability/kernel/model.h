@@ -45,9 +45,9 @@ typedef struct {
 } state;
 
 typedef struct {
-    uint64_t x, y, power_x, power_y; /* hashes, and the bases to the power of `length` */
+    uint64_t x, y, power_x, power_y; /* hashes; of arguments, the bases to the power of `length` */
     int64_t length;
-    int64_t prefixes; /* where the hashes of its prefixes 0 .. length begin, or -1 */
+    int64_t prefixes; /* where the hashes of its prefixes 0 .. length begin, or -1; see texts.h */
 } text_value;
 
 typedef struct {
@@ -88,18 +88,31 @@ static inline uint64_t times61(uint64_t a, uint64_t b)
 #endif
 }
 
-static void hash_text(text_value *v, const uint8_t *bytes, int64_t length, uint64_t *prefixes)
+/* `base` to the power of `exponent`. */
+static uint64_t power61(uint64_t base, int64_t exponent)
 {
-    *v = (text_value){0, 0, 1, 1, length, v->prefixes};
-    if (prefixes) prefixes[0] = 0;
-    for (int64_t i = 0; i < length; i++) {
-        uint64_t letter = (uint64_t)bytes[i] + 1;
-        v->x = add61(times61(v->x, BASE_X), letter);
-        v->y = add61(times61(v->y, BASE_Y), letter);
-        v->power_x = times61(v->power_x, BASE_X);
-        v->power_y = times61(v->power_y, BASE_Y);
-        if (prefixes) prefixes[i + 1] = v->x;
+    uint64_t power = 1;
+    for (; exponent; exponent >>= 1) {
+        if (exponent & 1) power = times61(power, base);
+        base = times61(base, base);
     }
+    return power;
+}
+
+/* Hashes a text of which the first `from` bytes are hashed in `x` and `y`; the hashes of longer
+   prefixes go to `prefixes`, if given, where each has the place of its length. */
+static void hash_text(text_value *v, const uint8_t *bytes, int64_t from, uint64_t *prefixes)
+{
+    uint64_t x = from ? v->x : 0, y = from ? v->y : 0;
+    if (prefixes) prefixes[from] = x;
+    for (int64_t i = from; i < v->length; i++) {
+        uint64_t letter = (uint64_t)bytes[i] + 1;
+        x = add61(times61(x, BASE_X), letter);
+        y = add61(times61(y, BASE_Y), letter);
+        if (prefixes) prefixes[i + 1] = x;
+    }
+    v->x = x;
+    v->y = y;
 }
 
 /* An operation is pure if it changes no state in which it is legal. */

@@ -80,7 +80,7 @@ static inline bool may_go_on(const text_value *whole, int64_t from, const text_v
 
 /* Can the first `from` bytes of `whole` grow to all of it by appends that stand before the node
    `limit`? Each may serve once, which is not counted here; so "no" is exact. */
-static bool may_grow(const search *s, const text_value *whole, int64_t from, int32_t limit)
+static bool may_grow(search *s, const text_value *whole, int64_t from, int32_t limit)
 {
     int64_t reached[LOOKAHEAD_TEXTS] = {from};
     int32_t count = 1;
@@ -88,6 +88,7 @@ static bool may_grow(const search *s, const text_value *whole, int64_t from, int
         if (reached[i] == whole->length) return true;
         for (int32_t p = s->nodes[0].next; p != limit; p = s->nodes[p].next) {
             const operation *append = &s->operations[s->nodes[p].operation];
+            s->looks++;
             if (s->nodes[p].is_return || append->function != LIN_UPDATE) continue;
             const text_value *part = &s->texts[append->a];
             if (!part->length || !may_go_on(whole, reached[i], part, s->prefixes)) continue;
@@ -103,13 +104,14 @@ static bool may_grow(const search *s, const text_value *whole, int64_t from, int
 }
 
 /* Can the text be `whole` before the node `limit`: grown from what it is, or from a put? */
-static bool may_become(const search *s, const text_value *whole, int32_t limit, bool thorough)
+static bool may_become(search *s, const text_value *whole, int32_t limit, bool thorough)
 {
     if (may_be_prefix(s->state.x, s->state.length, whole, s->prefixes)
         && (!thorough || may_grow(s, whole, s->state.length, limit)))
         return true;
     for (int32_t p = s->nodes[0].next; p != limit; p = s->nodes[p].next) {
         const operation *put = &s->operations[s->nodes[p].operation];
+        s->looks++;
         if (s->nodes[p].is_return || put->function != LIN_WRITE) continue;
         const text_value *start = &s->texts[put->a];
         if (may_be_prefix(start->x, start->length, whole, s->prefixes)
@@ -133,6 +135,7 @@ static bool future_is_impossible(search *s, int32_t first)
     bool hard = spent > s->options->patience * (int64_t)s->count;
     int32_t left = hard ? LOOKAHEAD_RETURNS_HARD : LOOKAHEAD_RETURNS;
     for (int32_t p = nodes[0].next; left && p != s->tail; p = nodes[p].next) {
+        s->looks++;
         if (!nodes[p].is_return) continue;
         if (p == s->target) return false; /* what comes after it does not count */
         const operation *get = &s->operations[nodes[p].operation];

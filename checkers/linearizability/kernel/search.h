@@ -23,7 +23,7 @@ static bool give_up(search *s)
     if (s->reason) return true;
     const volatile int32_t *abort = s->options->abort;
     if (++s->polls % POLL_INTERVAL == 0 && abort && *abort) s->reason = LIN_ABORTED;
-    else if (s->configurations > s->budget) s->reason = LIN_BUDGET;
+    else if (work_done(s) > s->budget) s->reason = LIN_BUDGET;
     return s->reason != 0;
 }
 
@@ -155,7 +155,8 @@ static int32_t decide_key(search *s, const int32_t *members, int32_t count, cons
     s->configurations_before = s->configurations;
     s->zobrist_1 = s->zobrist_2 = s->open_hash = 0;
     s->trail_count = s->open_lifts = s->overdrawn = 0;
-    s->budget = budget > INT64_MAX - s->configurations ? INT64_MAX : s->configurations + budget;
+    int64_t done = work_done(s);
+    s->budget = budget > INT64_MAX - done ? INT64_MAX : done + budget;
     if (!load_key(s, members, count, events, event_count)) return LIN_UNKNOWN;
     if (s->lazy && !load_open_classes(s)) return LIN_UNKNOWN;
     if ((s->rules & LIN_LAZY_OPEN) && s->target < 0) {
