@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -15,7 +16,10 @@ from harness.comparison import compare, scenario_names
 from harness.errors import UsageError
 from harness.grid import Cell, Comparison
 
-console = Console(highlight=False)
+#: Where no terminal says how wide it is, as in the log of a CI run.
+_WIDTH_ELSEWHERE = 180
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_ELSEWHERE)
 
 
 @click.command(name="compare")
@@ -86,7 +90,7 @@ def _table(comparison: Comparison) -> Table:
     table = Table(title=f"{len(comparison.seeds)} seeds each", title_justify="left")
     table.add_column("scenario", no_wrap=True)
     for system in comparison.systems:
-        table.add_column(system, no_wrap=True)
+        table.add_column(system, overflow="fold")
     for scenario in comparison.scenarios:
         cells = [comparison.cell(system, scenario.name) for system in comparison.systems]
         table.add_row(f"{scenario.identifier} {scenario.name}", *map(_text, cells))
