@@ -14,6 +14,8 @@ Which one to take:
     SequentialConsistency, ReadYourWrites, MonotonicReads, MonotonicWrites, WritesFollowReads
                       less than that, of registers: docs/consistency.md says what to ask of whom
     Stats             every kind of operation worked at least once; counts
+    checkers.convergence
+                      stores and CRDTs that any node answers for: docs/convergence.md
 
 A checker answers pass, fail, unknown (it ran out of budget) or skipped (nothing to check), gives
 its reason in words, a witness that can be checked again on its own, and says what it could not

@@ -36,7 +36,8 @@ wrote 7 at 0.002 s. (That takes overwrites for granted; if that does not hold, i
 >>> MonotonicReads().check(parse("0w1. 0w2. 1r=2 2r=1")).outcome  # two sessions
 'pass'
 
-Limits: registers only (read, write, cas, or get and put). Real time counts for nothing: an answer
+Limits: registers only (read, write, cas, or get and put; of stores with levels and timestamps what
+`stamped` makes of them). Real time counts for nothing: an answer
 may be as old as the session allows, or of a value that is only written later.
 """
 
@@ -49,6 +50,7 @@ from checkers.consistency.accesses import AMBIGUOUS, Accesses, Unsuitable
 from checkers.consistency.core import smallest
 from checkers.consistency.sequential import is_linearizable
 from checkers.consistency.sources import Choice, choose
+from checkers.consistency.stamped import plain_registers
 from checkers.consistency.visibility import (
     GUARANTEES,
     MONOTONIC_READS,
@@ -106,6 +108,7 @@ class SessionGuarantee(Checker):
         self.budget = budget or DEFAULT_BUDGET
 
     def check(self, history: History) -> Verdict:
+        history = plain_registers(history)
         try:
             accesses = Accesses.of(history, initial=self.initial)
         except Unsuitable as misfit:
