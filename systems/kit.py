@@ -5,11 +5,14 @@
 
 What it goes through, on a key-value map in the simulated world, every message on the wire:
 
-    declaration   name, summary, message types, flaws; an unknown flaw is refused
+    declaration   name, summary, promise, message types, flaws; an unknown flaw is refused
     source        nothing in the text of the nodes makes runs unrepeatable (systems.source_lint)
-    calm          without faults, all operations of several clients succeed and are linearizable
+    calm          without faults, all operations of several clients succeed, and are linearizable,
+                  or are soon agreed upon at all nodes, as the system promises
     restarts      what was acknowledged survives the restart of each node and of all at once
     repetition    the same seed gives the same digest, and the wire changes nothing
+
+`systems.kit_stories` has what happens in calm and restarts.
 
 >>> from systems.raft import Raft
 >>> check_system(Raft)
@@ -27,10 +30,9 @@ experiments are for; whether another process gives the same digest, what tests/h
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, get_args
 
-from harness import catalog
 from harness.errors import SplitbrainError, UsageError
 from harness.history import History, Recorder
 from harness.node import ClientReply, ClientRequest, Message, NodeStatus
@@ -38,26 +40,20 @@ from harness.simulation.driver import simulate
 from harness.simulation.trace import first_difference, trace_lines
 from harness.simulation.wire import Wire
 from harness.simulation.world import SimulatedWorld
-from harness.system import Refused, System, Unanswered
+from harness.system import LANGUAGES, Promise, System
+from systems.kit_stories import CLIENTS, PATIENCE_NS, SECOND_NS, KitClient, calm, idle, restarts
 from systems.machines import KeyValue
 from systems.source_lint import lint_modules
-
-SECOND_NS = 1_000_000_000
 
 #: Makes a system, with `flaw=name` a flawed one; the class itself will do.
 MakeSystem = Callable[..., System]
 
-#: How long a system may take until it answers, after its start and after restarts.
-PATIENCE_NS = 60 * SECOND_NS
 _RUN_NS = 20 * PATIENCE_NS
 
 #: A slow disk: what was acknowledged before it was synced is still unsynced when the client hears.
 _FLUSH_NS = (20_000_000, 40_000_000)
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_CLIENTS = 3
-_OPERATIONS = 20
-_KEYS = ("x", "y")
 
 
 def check_system(make: MakeSystem, *, nodes: int = 3, seeds: Iterable[int] = (1,)) -> None:
@@ -68,18 +64,18 @@ def check_system(make: MakeSystem, *, nodes: int = 3, seeds: Iterable[int] = (1,
     """
     _check_declaration(make)
     for seed in seeds:
-        for name, scenario in (("calm", _calm), ("restarts", _restarts)):
-            first = _Stage(make(), name, seed, nodes).play(scenario)
-            again = _Stage(make(), name, seed, nodes).play(scenario)
+        for name, story in (("calm", calm), ("restarts", restarts)):
+            first = KitStage(make(), name, seed, nodes).play(story)
+            again = KitStage(make(), name, seed, nodes).play(story)
             first.compare(again, "a second run of the same seed")
-            bare = _Stage(make(), name, seed, nodes, wire=False).play(scenario)
+            bare = KitStage(make(), name, seed, nodes, wire=False).play(story)
             first.demand(
                 bare.history == first.history,
                 "without the wire the same seed gives another history. Usually nodes share an "
                 "object that one of them changes.",
             )
     for flaw in make().flaws:
-        _Stage(make(flaw=flaw), f"idle with the flaw {flaw}", 1, nodes).play(_idle)
+        KitStage(make(flaw=flaw), f"idle with the flaw {flaw}", 1, nodes).play(idle)
 
 
 # ---- what it says of itself
@@ -96,6 +92,10 @@ def _check_declaration(make: MakeSystem) -> None:
 
     demand(bool(_NAME.fullmatch(name)), f"{name!r} is no name for a command line")
     demand(bool(getattr(system, "summary", "").strip()), "it has no summary")
+    promised = system.promise in get_args(Promise)
+    demand(promised, f"it promises {system.promise!r}, and not {' or '.join(get_args(Promise))}")
+    strange = [language for language in system.speaks if language not in LANGUAGES]
+    demand(not strange, f"it speaks {strange}; there are {', '.join(LANGUAGES)}")
     for message in system.messages:
         known = isinstance(message, type) and issubclass(message, Message)
         demand(known, f"{message!r} is no subclass of Message")
@@ -151,7 +151,7 @@ class _CheckedWire(Wire):
         return encoded
 
 
-class _Stage:
+class KitStage:
     """One run of a system: a world, clients that write down what they do, and complaints."""
 
     def __init__(
@@ -165,7 +165,7 @@ class _Stage:
             self.world = SimulatedWorld(
                 seed=seed,
                 nodes=nodes,
-                clients=_CLIENTS,
+                clients=CLIENTS,
                 factory=lambda context: system.node(context, KeyValue()),
                 flush_ns=_FLUSH_NS,
                 wire=_CheckedWire(system.messages) if wire else None,
@@ -180,7 +180,7 @@ class _Stage:
     def history(self) -> History:
         return self._recorder.history()
 
-    def play(self, scenario: Callable[[_Stage], Awaitable[None]]) -> _Stage:
+    def play(self, scenario: Callable[[KitStage], Awaitable[None]]) -> KitStage:
         """Run `scenario` to its end; every error becomes an AssertionError that says where."""
 
         async def main() -> None:
@@ -198,7 +198,7 @@ class _Stage:
         if not kept:
             raise AssertionError(f"{self.where}: {complaint}")
 
-    def compare(self, other: _Stage, what: str) -> None:
+    def compare(self, other: KitStage, what: str) -> None:
         """Demand that the other run went exactly as this one."""
         same = self.world.digest == other.world.digest and self.history == other.history
         if not same:
@@ -206,10 +206,10 @@ class _Stage:
             difference = first_difference(*lines) or "the traces do not show where"
             self.demand(False, f"{what} went otherwise: {difference}")
 
-    def client(self, number: int) -> _Client:
+    def client(self, number: int) -> KitClient:
         """A new client process on the port `number`."""
         self._processes += 1
-        return _Client(self, number, self._processes)
+        return KitClient(self, number, self._processes)
 
     def note(self, process: int, kind: Any, f: str, key: str, value: Any) -> None:
         now_ns = self.world.now_ns
@@ -229,132 +229,3 @@ class _Stage:
             assert status is not None
             named = status.leader in (0, *self.world.nodes)
             self.demand(named, f"n{number} says that {status.leader} leads, which is no node")
-
-
-class _Client:
-    """A client process that writes down what it does."""
-
-    def __init__(self, stage: _Stage, number: int, process: int) -> None:
-        nodes = stage.world.nodes
-        self.stage = stage
-        self.process = process
-        self.connection = stage.system.connect(
-            stage.world.port(number),
-            process=process,
-            nodes=nodes,
-            home=nodes[number % len(nodes)],
-        )
-
-    async def read(self, key: str) -> Any:
-        self.stage.note(self.process, "invoke", "read", key, None)
-        value = await self._execute(("read", key), read_only=True)
-        self.stage.note(self.process, "ok", "read", key, value)
-        return value
-
-    async def write(self, key: str, value: int) -> None:
-        self.stage.note(self.process, "invoke", "write", key, value)
-        await self._execute(("write", key, value))
-        self.stage.note(self.process, "ok", "write", key, value)
-
-    async def compare_and_set(self, key: str, old: Any, new: int) -> None:
-        self.stage.note(self.process, "invoke", "cas", key, [old, new])
-        done = await self._execute(("cas", key, old, new))
-        self.stage.note(self.process, "ok" if done else "fail", "cas", key, [old, new])
-
-    async def _execute(self, command: tuple[Any, ...], *, read_only: bool = False) -> Any:
-        try:
-            return await self.connection.execute(command, read_only=read_only)
-        except (Refused, Unanswered) as error:
-            ending = "refused" if isinstance(error, Refused) else "not answered"
-            self.stage.demand(False, f"without any fault going on, {command} was {ending}: {error}")
-
-
-async def _until_it_answers(stage: _Stage) -> None:
-    """Wait until every client has had an answer; nobody may take longer than `PATIENCE_NS`."""
-    begin_ns = stage.world.now_ns
-    for number in range(_CLIENTS):
-        answered = False
-        while not answered:
-            stage.demand(
-                stage.world.now_ns - begin_ns < PATIENCE_NS,
-                f"client c{number} has had no answer for {PATIENCE_NS // SECOND_NS} s although "
-                f"all nodes are up ({stage.world.describe_nodes()})",
-            )
-            connection = stage.client(number).connection
-            try:
-                await connection.execute(("read", "warm-up"), read_only=True)
-                answered = True
-            except (Refused, Unanswered):
-                await stage.world.tasks.sleep_ns(SECOND_NS // 10)
-
-
-# ---- what happens
-
-
-async def _idle(stage: _Stage) -> None:
-    await stage.world.tasks.sleep_ns(SECOND_NS // 2)
-
-
-async def _calm(stage: _Stage) -> None:
-    """Several clients at once; every operation must succeed, and all be linearizable."""
-    await _until_it_answers(stage)
-
-    async def work(number: int) -> None:
-        client = stage.client(number)
-        draws = stage.world.stream("kit", number)
-        seen: Any = None
-        for step in range(_OPERATIONS):
-            key = draws.choice(_KEYS)
-            value = number * _OPERATIONS + step
-            match draws.randrange(3):
-                case 0:
-                    seen = await client.read(key)
-                case 1:
-                    await client.write(key, value)
-                case _:
-                    await client.compare_and_set(key, seen, value)
-            await stage.world.tasks.sleep_ns(draws.randrange(SECOND_NS // 100))
-        waiting.remove(number)
-
-    waiting = list(range(_CLIENTS))
-    for number in range(_CLIENTS):
-        stage.world.tasks.spawn(work, number, name=f"client c{number}")
-    while waiting:
-        await stage.world.tasks.sleep_ns(SECOND_NS // 10)
-    verdict = catalog.load("checker", "linearizability")(model="cas-register").check(stage.history)
-    stage.demand(verdict.passed, verdict.reason)
-
-
-async def _restarts(stage: _Stage) -> None:
-    """Restart each node, then all at once, right after a write; every write must be read back."""
-    world = stage.world
-    await _until_it_answers(stage)
-    written: dict[str, int] = {}
-    victims: list[Sequence[int]] = [*((node,) for node in world.nodes), world.nodes, world.nodes]
-    for number, together in enumerate(victims):
-        await _write_and_crash(stage, number, together, written)
-        await world.tasks.sleep_ns(SECOND_NS // 5)
-        for node in together:
-            world.act(["restart", node])
-        await _until_it_answers(stage)
-        names = ", ".join(f"n{node}" for node in together)
-        await _read_back(stage, written, f"after the restart of {names}")
-
-
-async def _write_and_crash(
-    stage: _Stage, number: int, together: Sequence[int], written: dict[str, int]
-) -> None:
-    client = stage.client(number % _CLIENTS)
-    for step in range(3):
-        key, value = f"k{step}", 10 * number + step
-        await client.write(key, value)
-        written[key] = value
-    for node in together:
-        stage.world.act(["crash", node, ("clean", "torn")[number % 2]])
-
-
-async def _read_back(stage: _Stage, written: Mapping[str, int], when: str) -> None:
-    client = stage.client(0)
-    for key, value in written.items():
-        found = await client.read(key)
-        stage.demand(found == value, f"{value} was written to {key}; {when} it holds {found!r}")

@@ -65,9 +65,15 @@ _IN_ORDER_METHODS = ("join", "extend", "fromkeys", "writelines")
 
 def lint(source: str, name: str) -> list[str]:
     """The complaints about `source`, in order, each as `name:line: what is wrong`."""
+    return [f"{name}:{line}: {text}" for line, text in sorted(_visited(source).complaints)]
+
+
+@lru_cache(maxsize=256)
+def _visited(source: str) -> _Visitor:
+    """What a walk through a source found: systems with many flaws show the same ones often."""
     visitor = _Visitor()
     visitor.visit(ast.parse(source))
-    return [f"{name}:{line}: {text}" for line, text in sorted(visitor.complaints)]
+    return visitor
 
 
 @lru_cache(maxsize=256)
@@ -103,8 +109,7 @@ def modules_of(*classes: type) -> list[ModuleType]:
 
 def _imported_by(module: ModuleType) -> list[str]:
     try:
-        visitor = _Visitor()
-        visitor.visit(ast.parse(inspect.getsource(module)))
+        visitor = _visited(inspect.getsource(module))
     except (OSError, TypeError):
         return []
     package = (module.__package__ or "").split(".")

@@ -10,6 +10,10 @@ With unique values (the default) every write and cas brings a value that was nev
 key before, which makes checking fast and every error traceable; a cas expects a value that was
 seen lately. With reused values all are drawn from 0 to 4, which finds bugs that unique values hide
 (such as a cache that takes an old write for a new one).
+
+Systems that promise no more than convergence are judged by that: there is no cas for them, values
+are unique, and in the end every node is asked what it holds (`replica`, `workloads.convergent`)
+until all hold the same. How stale their reads were is measured by `splitbrain compare`.
 """
 
 from __future__ import annotations
@@ -17,9 +21,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from checkers.convergence import Convergence, RepairQuiet
 from checkers.linearizability import Linearizability
 from checkers.stats import Stats
 from harness.errors import UsageError, unknown_name
+from harness.experiment import seconds
 from harness.generators import (
     PENDING,
     Context,
@@ -35,17 +41,27 @@ from harness.system import Connection, Refused
 from harness.verdict import Checker
 from harness.workload import Workload
 from systems.machines import KeyValue
+from workloads.convergent import BOUND_S, SETTLE_S, Probes, show_replica
 
 VALUES = ("unique", "reused")
 
 
+#: The keyspace in which systems that speak of registers keep them.
+KEYSPACE = "registers"
+
+
 class Register(Workload):
-    """`keys` registers, hit alike; `read_ratio` of the operations read, the rest write or cas."""
+    """`keys` registers, hit alike; `read_ratio` of the operations read, the rest write or cas, or
+    only write if `cas` is false."""
 
     name = "register"
-    summary = "read, write and cas on several keys; linearizable"
+    summary = "read, write and cas on several keys; linearizable, or convergent as the system is"
+    speaks = ("machine", "registers")
+    probes = ("replica",)
 
-    def __init__(self, *, keys: int = 5, values: str = "unique", read_ratio: float = 0.5) -> None:
+    def __init__(
+        self, *, keys: int = 5, values: str = "unique", read_ratio: float = 0.5, cas: bool = True
+    ) -> None:
         if keys < 1:
             raise UsageError(f"The register workload needs at least 1 key, not {keys}.")
         if values not in VALUES:
@@ -55,17 +71,30 @@ class Register(Workload):
         self.keys = tuple(f"k{number}" for number in range(keys))
         self.values = values
         self.read_ratio = read_ratio
+        self.cas = cas
+
+    @property
+    def converges(self) -> bool:
+        """Whether convergence is all that the system promises."""
+        return self.setting.promise == "convergent"
+
+    @property
+    def rests(self) -> bool:
+        return not self.converges
 
     def machine(self) -> StateMachine:
         return KeyValue()
 
     def generator(self) -> Generator:
-        return _Operations(
-            self.keys, self.values == "unique", self.read_ratio, (0,) * len(self.keys)
-        )
+        unique = self.values == "unique" or self.converges
+        cas_ratio = 0.5 if self.cas and not self.converges else 0.0
+        nothing = (0,) * len(self.keys)
+        return _Operations(self.keys, unique, self.read_ratio, cas_ratio, nothing)
 
     def final(self) -> Generator:
-        """Every client reads every key."""
+        """Every client reads every key; where nodes may differ, all are asked for all they hold."""
+        if self.converges:
+            return Probes(self.setting.witnesses, seconds(BOUND_S), seconds(SETTLE_S))
         return each_thread(for_each(self.keys, lambda key: {"f": "read", "key": key}))
 
     async def invoke(self, connection: Connection, invocation: Invocation) -> Any:
@@ -80,9 +109,14 @@ class Register(Workload):
                 if not await connection.execute(("cas", key, *value)):
                     raise Refused("held something else")
                 return value
+            case "replica":
+                node = self.setting.home_of(int(invocation.process))
+                return await show_replica(connection, node, ("keyspace", KEYSPACE))
         raise UsageError(f"The register workload knows read, write and cas, not {invocation.f!r}.")
 
     def checkers(self) -> Sequence[Checker]:
+        if self.converges:
+            return [Convergence(), RepairQuiet(), Stats()]
         return [Linearizability(model="cas-register"), Stats()]
 
 
@@ -92,6 +126,7 @@ class _Operations(Generator, frozen=True, gc=False):
     keys: tuple[str, ...]
     unique: bool
     read_ratio: float
+    cas_ratio: float
     written: tuple[int, ...]
     seen: tuple[Any, ...] = ()
 
@@ -113,9 +148,10 @@ class _Operations(Generator, frozen=True, gc=False):
             expected = seen[place]
         else:
             value, expected = int(random.random() * 5), int(random.random() * 5)
-        f, argument = ("write", value) if random.random() < 0.5 else ("cas", [expected, value])
+        writes = random.random() < 1 - self.cas_ratio
+        f, argument = ("write", value) if writes else ("cas", [expected, value])
         invocation = Invocation(context.time_ns, thread, process, f, key, argument)
-        return invocation, _Operations(self.keys, self.unique, self.read_ratio, written, seen)
+        return invocation, self._with(written, seen)
 
     def update(self, context: Context, event: Event) -> Generator:
         if not self.unique or event.type != "ok" or event.key not in self.keys:
@@ -126,4 +162,7 @@ class _Operations(Generator, frozen=True, gc=False):
         if seen[place] == value:
             return self
         seen = (*seen[:place], value, *seen[place + 1 :])
-        return _Operations(self.keys, self.unique, self.read_ratio, self.written, seen)
+        return self._with(self.written, seen)
+
+    def _with(self, written: tuple[int, ...], seen: tuple[Any, ...]) -> _Operations:
+        return _Operations(self.keys, self.unique, self.read_ratio, self.cas_ratio, written, seen)

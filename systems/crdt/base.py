@@ -100,6 +100,10 @@ class Crdt(ABC):
     def from_data(cls, data: Any) -> Self:
         """The state that `to_data` described."""
 
+    def latest(self) -> Timestamp:
+        """The greatest timestamp that it has merged; updates must be stamped above it."""
+        return ZERO
+
     def update(
         self, method: str, arguments: Sequence[Any], *, replica: Replica, stamp: Timestamp = ZERO
     ) -> Self:

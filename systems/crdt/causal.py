@@ -23,7 +23,7 @@ A context is a version vector and, for dots that came before their predecessors,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from systems.crdt.base import ZERO, Crdt, Replica, Timestamp, pack, unpack
@@ -59,6 +59,23 @@ class Context:
         for replica, number in other.vector.items():
             self.vector[replica] = max(number, self.vector.get(replica, 0))
         self.add(other.cloud)
+
+    def includes(self, other: Context) -> bool:
+        """Whether all dots of `other` are here."""
+        return all(
+            number <= self.vector.get(replica, 0) for replica, number in other.vector.items()
+        ) and all(dot in self for dot in other.cloud)
+
+    def covered(self, dots: Mapping[Dot, object]) -> list[Dot]:
+        """Those of `dots` that are here, in some order that hangs on nothing but both."""
+        if sum(self.vector.values()) + len(self.cloud) > len(dots):
+            return [dot for dot in dots if dot in self]
+        listed = [
+            (replica, number)
+            for replica, upto in self.vector.items()
+            for number in range(1, upto + 1)
+        ]
+        return [dot for dot in (*listed, *self.cloud) if dot in dots]
 
     def next(self, replica: Replica) -> Dot:
         """A dot of `replica` that is greater than all of its that are here."""
@@ -98,13 +115,13 @@ class _Dotted(Crdt):
         return change
 
     def merge(self, other: Self) -> None:
-        kept = {
-            dot: packed
-            for dot, packed in self.dots.items()
-            if dot in other.dots or dot not in other.context
-        }
-        news = {dot: packed for dot, packed in other.dots.items() if dot not in self.context}
-        self.dots = {**kept, **news}
+        # in place, and by the smaller of the two: most of what is merged is a small delta
+        for dot in other.context.covered(self.dots):
+            if dot not in other.dots:
+                del self.dots[dot]
+        for dot, packed in other.dots.items():
+            if dot not in self.context:
+                self.dots[dot] = packed
         self.context.merge(other.context)
 
     def value(self) -> Any:

@@ -46,12 +46,15 @@ class Objects:
         kinds: str | Mapping[str, str] | None = None,
         *,
         known: Mapping[str, type[Crdt]] = KINDS,
+        counts_hops: bool = False,
     ) -> None:
         for kind in (kinds,) if isinstance(kinds, str) else (kinds or {}).values():
             if kind not in known:
                 raise unknown_name("kind of CRDT", kind, known)
         self.kinds = kinds
         self.known = known
+        #: Whether a gossip system is to count over how many nodes an element of a g-set came.
+        self.counts_hops = counts_hops
         self.states: dict[str, Crdt] = {}
         self._checksums: dict[str, int] = {}
         self._applied = 0  # only as a state machine of its own

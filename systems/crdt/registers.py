@@ -52,6 +52,9 @@ class LWWRegister(Crdt):
     def merge(self, other: Self) -> None:
         self.written = self.winner(self.written, other.written)
 
+    def latest(self) -> Timestamp:
+        return self.written[0]
+
     def winner(self, mine: Written, others: Written) -> Written:
         """Which of two writes stays."""
         return max(mine, others)
@@ -96,6 +99,9 @@ class LWWMap(Crdt):
     def merge(self, other: Self) -> None:
         for key, written in other.written.items():
             self.written[key] = max(written, self.written.get(key, _NOTHING))
+
+    def latest(self) -> Timestamp:
+        return max((stamp for stamp, _ in self.written.values()), default=ZERO)
 
     def value(self) -> Any:
         live = sorted((key, packed) for key, (_, packed) in self.written.items() if packed)

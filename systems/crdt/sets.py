@@ -12,10 +12,14 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from systems.crdt.base import ZERO, Crdt, Replica, Timestamp, pack, unpack
+
+#: So many new elements are put in their places; for more it is cheaper to sort anew.
+_FEW = 8
 
 
 class GSet(Crdt):
@@ -26,6 +30,7 @@ class GSet(Crdt):
 
     def __init__(self) -> None:
         self.elements: set[bytes] = set()
+        self._ordered: list[bytes] | None = None  # the same in order, once somebody has asked
 
     def delta(
         self, method: str, arguments: Sequence[Any], *, replica: Replica, stamp: Timestamp = ZERO
@@ -38,13 +43,21 @@ class GSet(Crdt):
         raise self.unknown(method, arguments)
 
     def merge(self, other: Self) -> None:
-        self.elements |= other.elements
+        news = other.elements - self.elements
+        self.elements |= news
+        if self._ordered is not None and len(news) < _FEW:
+            for packed in sorted(news):
+                insort(self._ordered, packed)
+        else:
+            self._ordered = None
 
     def value(self) -> Any:
-        return [unpack(packed) for packed in sorted(self.elements)]
+        return [unpack(packed) for packed in self.to_data()]
 
     def to_data(self) -> Any:
-        return sorted(self.elements)
+        if self._ordered is None:
+            self._ordered = sorted(self.elements)
+        return list(self._ordered)
 
     @classmethod
     def from_data(cls, data: Any) -> Self:

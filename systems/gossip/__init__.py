@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from harness.invariant import Invariant
 from harness.node import Context, Node, StateMachine
-from harness.system import Connection, Flaw, System
+from harness.system import Connection, Flaw, Promise, System
 from harness.world import Port
 from systems.crdt import Objects
 from systems.gossip.connection import GossipConnection, RegisterConnection
@@ -45,6 +45,8 @@ class Gossip(System):
     name = "gossip"
     summary = "gossip: an eventually consistent store with levels, and CRDTs"
     messages = MESSAGES
+    promise: ClassVar[Promise] = "convergent"
+    speaks = ("store",)
     #: If set, clients see registers at this level instead of the commands of the store.
     level: ClassVar[str | None] = None
     flaws: ClassVar[Mapping[str, Flaw]] = {name: flaw for name, (flaw, _) in FLAWS.items()}
@@ -71,7 +73,9 @@ class GossipOne(Gossip):
 
     name = "gossip-one"
     summary = "the gossip store as registers, read and written at One"
+    speaks = ("registers",)
     level = "One"
+    flaws: ClassVar[Mapping[str, Flaw]] = {}
 
 
 class GossipQuorum(Gossip):
@@ -79,7 +83,9 @@ class GossipQuorum(Gossip):
 
     name = "gossip-quorum"
     summary = "the gossip store as registers, read and written at Quorum"
+    speaks = ("registers",)
     level = "Quorum"
+    flaws: ClassVar[Mapping[str, Flaw]] = {}
 
 
 class GossipAll(Gossip):
@@ -87,4 +93,6 @@ class GossipAll(Gossip):
 
     name = "gossip-all"
     summary = "the gossip store as registers, read and written at All"
+    speaks = ("registers",)
     level = "All"
+    flaws: ClassVar[Mapping[str, Flaw]] = {}

@@ -24,6 +24,11 @@ Quorum before it began, as long as both count the same members (`count_members` 
 | `["timestamp"]`                               | a fresh timestamp                            |
 | `["update", name, method, *args]`             | None: done here, and to be told to all       |
 | `["read", name]`                              | the value of a CRDT, here                    |
+| `["replica", "keyspace", ks]`,                | `[rows, delivered, repaired]`: all that is   |
+| `["replica", "object", name]`                 | here (`views.py`), and how many documents    |
+|                                               | and states came by repair in this life       |
+| `["cost", name]`                              | `[[[element, hops], ...], {kind: messages    |
+|                                               | sent}]`, both in this life                   |
 
 A write that some of the chosen nodes did not confirm is *unfinished*: it stays where it is, and
 will spread. Its result is `["unfinished", confirmed, asked]`, of which `GossipConnection` makes
@@ -42,6 +47,7 @@ from systems.gossip.keyspace import Key
 from systems.gossip.levels import NotEnoughNodes
 from systems.gossip.messages import Change, Read, ReadAnswer, Write, Written
 from systems.gossip.store import DIRECT, REPAIR
+from systems.gossip.views import digest_of, object_rows, store_rows
 
 if TYPE_CHECKING:
     from systems.gossip.node import GossipNode
@@ -142,12 +148,27 @@ class Coordinator:
             case ["read", str(name)]:
                 value = self.node.objects.get(name).value()
                 self.node.release(lambda: self.answer(request, value))
+            case ["replica", "keyspace" | "object" as kind, str(name)]:
+                view = self.view(kind, name)
+                self.node.release(lambda: self.answer(request, view))
+            case ["cost", str(name)]:
+                hops = [list(one) for one in self.node.objects.hops(name)]
+                self.answer(request, [hops, dict(self.node.sent)])
             case _:
                 raise UsageError(
                     f"A gossip node does not know the command {request.command!r}; it knows put, "
-                    "put_many, del, del_many, get, get_many, keys, members, timestamp, update and "
-                    "read. See systems/gossip/coordinator.py for their arguments."
+                    "put_many, del, del_many, get, get_many, keys, members, timestamp, update, "
+                    "read, replica and cost. See systems/gossip/coordinator.py for their arguments."
                 )
+
+    def view(self, kind: str, name: str) -> list[Any]:
+        """All that is here under a name, for those who compare replicas."""
+        repaired = self.node.repair.transferred
+        if kind == "keyspace":
+            return [store_rows(self.node.store, name), None, repaired]
+        objects = self.node.objects
+        delivered = digest_of(objects.delivered(name).to_data())
+        return [object_rows(objects.get(name)), delivered, repaired]
 
     def choose(self, level: str) -> list[NodeId]:
         """The nodes that a level asks. Raises `NotEnoughNodes`, or UsageError."""
@@ -189,7 +210,7 @@ class Coordinator:
         if all(self.node.believes(change.timestamp) for change in message.changes):
             self.node.store.apply(message.changes, source=DIRECT)
             written = Written(message.operation, self.node.clock.latest)
-            self.node.release(lambda: self.node.context.send(source, written))
+            self.node.release(lambda: self.node.send(source, written))
 
     def on_written(self, source: NodeId, message: Written) -> None:
         operation = self.operations.get(message.operation)
@@ -212,7 +233,7 @@ class Coordinator:
     def on_read(self, source: NodeId, message: Read) -> None:
         rows = self.node.store.rows(message.keyspace, message.keys)
         answer = ReadAnswer(message.operation, rows, self.node.clock.latest)
-        self.node.release(lambda: self.node.context.send(source, answer))
+        self.node.release(lambda: self.node.send(source, answer))
 
     def on_read_answer(self, source: NodeId, message: ReadAnswer) -> None:
         operation = self.operations.get(message.operation)
@@ -232,7 +253,7 @@ class Coordinator:
         number = self._number
         self.operations[number] = operation
         for target in operation.waiting:
-            self.node.context.send(target, message(number))
+            self.node.send(target, message(number))
         if not operation.waiting:
             self._end(number)
         elif not self._ticking:  # setting it again would put it off, with every operation

@@ -66,9 +66,7 @@ class Distributor:
         if self.node.options.objects_as == "deltas":
             return tuple(self._objects)
         objects = self.node.objects
-        return tuple(
-            ObjectState(queued.name, objects.get(queued.name).to_data()) for queued in self._objects
-        )
+        return tuple(objects.whole(queued.name) for queued in self._objects)
 
     def pump(self) -> None:
         """Send as much as there are permits for."""
@@ -77,7 +75,7 @@ class Distributor:
             until_ns = self.node.now_ns() + self.node.options.batch_timeout_ns
             self.in_flight[peer, batch.number] = until_ns
             if not self.node.context.buggify("batch-lost"):
-                self.node.context.send(peer, batch)
+                self.node.send(peer, batch)
 
     def has_permit(self) -> bool:
         """Whether one more may be under way."""

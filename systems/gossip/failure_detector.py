@@ -24,6 +24,7 @@ False
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from harness.node import Nanoseconds, NodeId
 from systems.gossip.options import GossipOptions
@@ -39,50 +40,62 @@ class _Window:
         self.total_ns = 0
         self.last_ns = now_ns
 
-    def add(self, interval_ns: int) -> None:
-        if len(self.intervals) == self.intervals.maxlen:
-            self.total_ns -= self.intervals[0]
-        self.intervals.append(interval_ns)
-        self.total_ns += interval_ns
-
 
 class FailureDetector:
     """Counts heartbeats; times are the observer's own monotonic time."""
 
     def __init__(self, options: GossipOptions) -> None:
-        self._options = options
         self._windows: dict[NodeId, _Window] = {}
+        # at hand, since every node asks about every other in every round
+        self._threshold = options.phi_threshold
+        self._longest_ns = options.phi_longest_ns
+        self._capacity = options.phi_window
+        self._weight = options.phi_prior_weight
+        self._prior_ns = options.phi_prior_weight * options.phi_prior_ns
 
     def heartbeat(self, node: NodeId, now_ns: Nanoseconds) -> None:
         """`node` was alive a moment ago."""
         window = self._windows.get(node)
         if window is None:
-            self._windows[node] = _Window(now_ns, self._options.phi_window)
+            self._windows[node] = _Window(now_ns, self._capacity)
             return
         interval_ns = now_ns - window.last_ns
         window.last_ns = now_ns
-        if interval_ns <= self._options.phi_longest_ns:
-            window.add(interval_ns)
+        if interval_ns <= self._longest_ns:
+            intervals = window.intervals
+            if len(intervals) == self._capacity:
+                window.total_ns -= intervals[0]
+            intervals.append(interval_ns)
+            window.total_ns += interval_ns
 
     def phi(self, node: NodeId, now_ns: Nanoseconds) -> float | None:
         """How much there is to be said for its death; None before its second heartbeat."""
         window = self._windows.get(node)
         if window is None or not window.intervals:
             return None
-        options = self._options
-        prior_ns = options.phi_prior_weight * options.phi_prior_ns
-        count = len(window.intervals) + options.phi_prior_weight
-        return (now_ns - window.last_ns) * count / (window.total_ns + prior_ns)
+        count = len(window.intervals) + self._weight
+        return (now_ns - window.last_ns) * count / (window.total_ns + self._prior_ns)
 
     def is_alive(self, node: NodeId, now_ns: Nanoseconds) -> bool:
         """Whether to believe that `node` lives; one that is found dead has to begin anew."""
-        phi = self.phi(node, now_ns)
-        if phi is None:
-            return False
-        if phi > self._options.phi_threshold:
-            self.died(node)
-            return False
-        return True
+        return bool(self.living([node], now_ns))
+
+    def living(self, nodes: Iterable[NodeId], now_ns: Nanoseconds) -> list[NodeId]:
+        """Those of `nodes` that are alive, in their order; as `is_alive` has it, of all at once."""
+        windows, weight, threshold = self._windows, self._weight, self._threshold
+        prior_ns = self._prior_ns
+        alive = []
+        for node in nodes:
+            window = windows.get(node)
+            if window is None or not window.intervals:
+                continue
+            silence_ns = now_ns - window.last_ns
+            count = len(window.intervals) + weight
+            if silence_ns * count / (window.total_ns + prior_ns) > threshold:
+                self.died(node)
+            else:
+                alive.append(node)
+        return alive
 
     def died(self, node: NodeId) -> None:
         """`node` was found dead: learn its heartbeats anew."""

@@ -162,8 +162,8 @@ class _Unforgiving(FailureDetector):
         super().__init__(options)
         self._dead: set[NodeId] = set()
 
-    def is_alive(self, node: NodeId, now_ns: int) -> bool:
-        return node not in self._dead and super().is_alive(node, now_ns)
+    def living(self, nodes: Iterable[NodeId], now_ns: int) -> list[NodeId]:
+        return super().living([node for node in nodes if node not in self._dead], now_ns)
 
     def died(self, node: NodeId) -> None:
         super().died(node)

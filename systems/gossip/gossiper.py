@@ -55,7 +55,7 @@ class Gossiper:
             self.node.options.cluster, self.membership.digest(now_ns), self.node.clock.latest
         )
         for target in self._targets():
-            self.node.context.send(target, message)
+            self.node.send(target, message)
         for gone in self.membership.collect(now_ns):
             self.detector.forget(gone)
             self.given_up.add(gone)
@@ -64,11 +64,9 @@ class Gossiper:
     def _targets(self) -> list[NodeId]:
         below = self.node.context.rng.below
         live = list(self.live)
-        dead = [
-            peer
-            for peer in self.membership.peers
-            if peer != self.node.context.id and peer not in self.live
-        ]
+        others = dict.fromkeys(live)
+        own = self.node.context.id
+        dead = [peer for peer in self.membership.peers if peer != own and peer not in others]
         pool = list(live or dead)
         targets: list[NodeId] = []
         while pool and len(targets) < self.node.options.gossip_fanout:
@@ -85,66 +83,84 @@ class Gossiper:
     # ---- the handshake
 
     def on_syn(self, source: NodeId, message: Syn) -> None:
-        if not self._greet(message.cluster, message.digest):
+        met = self._greet(message.cluster, message.digest)
+        if met is None:
             return
         now_ns = self.node.now_ns()
         answer = SynAck(
             self.node.options.cluster,
             self.membership.digest(now_ns),
-            self.membership.delta(message.digest, now_ns),
+            self.membership.delta_for(message.digest, *met, now_ns),
             self.node.clock.latest,
         )
-        self.node.context.send(source, answer)
+        self.node.send(source, answer)
 
     def on_syn_ack(self, source: NodeId, message: SynAck) -> None:
-        if not self._greet(message.cluster, message.digest):
+        met = self._greet(message.cluster, message.digest)
+        if met is None:
             return
         now_ns = self.node.now_ns()
         self.membership.apply(message.delta, now_ns)
-        delta = self.membership.delta(message.digest, now_ns)
+        delta = self.membership.delta_for(message.digest, *met, now_ns)
         answer = GossipAck(self.node.options.cluster, delta, self.node.clock.latest)
-        self.node.context.send(source, answer)
+        self.node.send(source, answer)
 
     def on_ack(self, message: GossipAck) -> None:
-        if self._greet(message.cluster, ()):
+        if self._greet(message.cluster, ()) is not None:
             self.membership.apply(message.delta, self.node.now_ns())
 
-    def _greet(self, cluster: str, digest: Digest) -> bool:
-        """Take heartbeats in; False for a message of another cluster."""
+    def _greet(
+        self, cluster: str, digest: Digest
+    ) -> tuple[list[tuple[Peer, NodeDigest]], int] | None:
+        """Take heartbeats in; None for a message of another cluster.
+
+        Gives the entries whose versions are not those that are known here, and how many nodes of
+        the digest are known: one walk does for both, and in great clusters it is most of the work.
+        """
         if cluster != self.node.options.cluster:
             self.node.context.probe("other-cluster")
-            return False
+            return None
         self.membership.own.heartbeat += 1
         now_ns = self.node.now_ns()
         own = self.membership.own
         peers = self.membership.peers
+        sign_of_life = self.detector.heartbeat
+        differing: list[tuple[Peer, NodeDigest]] = []
+        strangers = 0
         for entry in digest:
-            peer = peers.get(entry.node)
-            if peer is None or peer.generation != entry.generation:
+            node, generation, heartbeat, _, max_version = entry
+            peer = peers.get(node)
+            if peer is None or peer.generation != generation:
                 peer = self._meet(entry, now_ns)
+                if node in peers:
+                    differing.append((peers[node], entry))
+                else:
+                    strangers += 1
                 if peer is None:
                     continue
-            if peer is own:
-                if entry.max_version > own.max_version:
-                    self.node.begin_generation(entry.generation + 1)
-            elif entry.heartbeat > peer.heartbeat:
+            elif max_version != peer.max_version:
+                differing.append((peer, entry))
+                if peer is own and max_version > own.max_version:
+                    self.node.begin_generation(generation + 1)
+            if heartbeat > peer.heartbeat and peer is not own:
                 # how old the first one is nobody knows: it starts the count, no more
                 if peer.heartbeat:
-                    self.detector.heartbeat(entry.node, now_ns)
-                peer.heartbeat = entry.heartbeat
-        return True
+                    sign_of_life(node, now_ns)
+                peer.heartbeat = heartbeat
+        return differing, len(digest) - strangers
 
     def _meet(self, entry: NodeDigest, now_ns: Nanoseconds) -> Peer | None:
         """The peer of a life that was not known; None if it is over, or oneself."""
         own = self.membership.own
-        if entry.node == own.node:
-            if entry.generation > own.generation:
-                self.node.begin_generation(entry.generation + 1)
+        node, generation, heartbeat, *_ = entry
+        if node == own.node:
+            if generation > own.generation:
+                self.node.begin_generation(generation + 1)
             return None
-        peer = self.membership.meet(entry.node, entry.generation, entry.heartbeat, now_ns)
-        if peer is None or peer.generation != entry.generation:
+        peer = self.membership.meet(node, generation, heartbeat, now_ns)
+        if peer is None or peer.generation != generation:
             return None
-        self.detector.forget(entry.node)  # this life begins with its own sign of it
+        self.detector.forget(node)  # this life begins with its own sign of it
         return peer
 
     # ---- who lives
@@ -153,15 +169,17 @@ class Gossiper:
         """Ask the detector about everybody, and tell the node when the answer is another."""
         now_ns = self.node.now_ns()
         membership = self.membership
-        live = []
-        for peer in sorted(membership.peers):
-            if peer == self.node.context.id:
-                continue
-            if self.detector.is_alive(peer, now_ns):
-                membership.dead_since_ns.pop(peer, None)
-                live.append(peer)
-            else:
-                membership.dead_since_ns.setdefault(peer, now_ns)
+        others = [peer for peer in sorted(membership.peers) if peer != self.node.context.id]
+        live = self.detector.living(others, now_ns)
+        dead_since_ns = membership.dead_since_ns
+        if dead_since_ns:
+            for peer in live:
+                dead_since_ns.pop(peer, None)
+        if len(live) < len(others):
+            lives = dict.fromkeys(live)
+            for peer in others:
+                if peer not in lives:
+                    dead_since_ns.setdefault(peer, now_ns)
         self.given_up.difference_update(live)
         if tuple(live) != self.live:
             self.live = tuple(live)

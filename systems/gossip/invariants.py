@@ -12,12 +12,15 @@
 | peers-are-live       | batches go to those who are believed to live, and to nobody else        |
 | permits              | not more messages are under way than there are permits                  |
 | versions-advance     | in one life, what is known of a node's facts never goes back            |
+| strong-eventual,     | what was taken in decides what is held (`systems.gossip.delivery`)      |
+| seen-means-held      |                                                                         |
 
-All but `enough-copies` look at one node at a time. The `Ledger` behind several of them follows the
-trail of each storage: the greatest timestamp of every key, and which of it is durable.
+All but `enough-copies` and the last two look at one node at a time. The `Ledger` behind several of
+them follows the trail of each storage: the greatest timestamp of every key, and which of it is
+durable.
 
 >>> [type(one).__name__ for one in gossip_invariants(GossipOptions())]
-['Contents', 'Clocks', 'Peers']
+['Contents', 'Clocks', 'Peers', 'Delivered']
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from harness.invariant import Invariant, InvariantViolated, Observed, Sighting
 from harness.node import NodeId
 from systems.crdt.base import ZERO, Timestamp
 from systems.gossip.coordinator import Acknowledged
+from systems.gossip.delivery import Delivered
 from systems.gossip.keyspace import Key
 from systems.gossip.options import GossipOptions
 from systems.gossip.storage import Step
@@ -245,4 +249,4 @@ class Peers(Invariant):
 
 def gossip_invariants(options: GossipOptions) -> list[Invariant]:
     """All of the table above."""
-    return [Contents(options), Clocks(options), Peers(options)]
+    return [Contents(options), Clocks(options), Peers(options), Delivered()]

@@ -68,11 +68,6 @@ class Peer:
         self.facts: dict[str, Fact] = {}
         self.graves_ns: dict[str, Nanoseconds] = {}  # since when a deleted fact is known as such
 
-    def digest(self) -> NodeDigest:
-        return NodeDigest(
-            self.node, self.generation, self.heartbeat, self.gc_version, self.max_version
-        )
-
 
 class Membership:
     """All that the node `node` knows of itself and of others; who lives is not decided here."""
@@ -118,21 +113,42 @@ class Membership:
 
     def digest(self, now_ns: Nanoseconds) -> Digest:
         """How much is known of each node, but for those that are dead for long."""
-        dead = self.dead_since_ns
+        known = self.peers.values()
+        if self.dead_since_ns:
+            known = [peer for peer in known if not self._is_leaving(peer, now_ns)]  # type: ignore[assignment]
+        # written out, not by a method of Peer: clusters of hundreds spend their time here
         return tuple(
-            peer.digest()
-            for peer in self.peers.values()
-            if peer.node not in dead or not self._is_leaving(peer, now_ns)
+            [
+                (one.node, one.generation, one.heartbeat, one.gc_version, one.max_version)
+                for one in known
+            ]
         )
 
     def delta(self, digest: Digest, now_ns: Nanoseconds = 0) -> Delta:
-        """What whoever sent `digest` lacks, as much as fits the byte budget.
+        """What whoever sent `digest` lacks, as much as fits the byte budget."""
+        entries = ((self.peers.get(entry[0]), entry) for entry in digest)
+        differing = [(peer, entry) for peer, entry in entries if peer is not None]
+        return self.delta_for(digest, differing, len(differing), now_ns)
+
+    def delta_for(
+        self,
+        digest: Digest,
+        differing: Iterable[tuple[Peer, NodeDigest]],
+        known: int,
+        now_ns: Nanoseconds,
+    ) -> Delta:
+        """The same for who has already looked which entries differ from what is known here; those
+        of `known` nodes in all do not.
 
         Unknown nodes come first, then those of whom most is lacking.
         """
+        floors = [(peer, self._floor(peer, entry)) for peer, entry in differing]
+        if known < len(self.peers):
+            told = {node for node, *_ in digest}
+            floors += [(peer, 0) for node, peer in self.peers.items() if node not in told]
         stale: list[tuple[int, int, int, Peer, int]] = []
-        for peer, floor in self._stale(digest):
-            if not self._is_leaving(peer, now_ns):
+        for peer, floor in floors:
+            if floor is not None and not self._is_leaving(peer, now_ns):
                 lacking = sum(fact.version > floor for fact in peer.facts.values())
                 order = (0, peer.max_version) if floor == 0 else (1, -lacking)
                 stale.append((*order, peer.node, peer, floor))
@@ -146,22 +162,14 @@ class Membership:
             parts.append(part)
         return tuple(parts)
 
-    def _stale(self, digest: Digest) -> Iterable[tuple[Peer, int]]:
-        """The nodes of which there is news, with the version above which it lies."""
-        known: dict[NodeId, None] = {}
-        for entry in digest:
-            known[entry.node] = None
-            peer = self.peers.get(entry.node)
-            if peer is None or peer.generation < entry.generation:
-                continue
-            if peer.generation > entry.generation:
-                yield peer, 0
-            elif entry.max_version < peer.max_version:
-                behind = entry.gc_version < peer.gc_version > entry.max_version
-                yield peer, 0 if behind else entry.max_version
-        for node, peer in self.peers.items():
-            if node not in known:
-                yield peer, 0
+    def _floor(self, peer: Peer, entry: NodeDigest) -> int | None:
+        """The version above which `peer` has news for who told `entry`; None if it has none."""
+        _, generation, _, gc_version, max_version = entry
+        if peer.generation != generation:
+            return 0 if peer.generation > generation else None
+        if max_version >= peer.max_version:
+            return None
+        return 0 if gc_version < peer.gc_version > max_version else max_version
 
     def _part(self, peer: Peer, floor: int, budget: int) -> tuple[NodeDelta | None, int]:
         """As much of the news of one node as fits, oldest first, and its size in bytes."""
@@ -203,8 +211,9 @@ class Membership:
         """
         peer = self.peers.get(node)
         if peer is None:
-            if (generation, heartbeat) <= self._forgotten.get(node, (-1, -1)):
-                return None
+            forgotten = self._forgotten.get(node)
+            if forgotten is not None and (generation, heartbeat) <= forgotten:
+                return None  # a generation may be below 0: that of a clock before its epoch
             self._forgotten.pop(node, None)
             self.dead_since_ns[node] = now_ns  # until it is found alive
         if peer is None or peer.generation < generation:
@@ -240,6 +249,8 @@ class Membership:
     def collect(self, now_ns: Nanoseconds) -> list[NodeId]:
         """Forget old tombstones and nodes that are long dead; returns those nodes."""
         for peer in self.peers.values():
+            if not peer.graves_ns:
+                continue
             due = [
                 key
                 for key, since_ns in peer.graves_ns.items()

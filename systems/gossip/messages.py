@@ -32,10 +32,17 @@ class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class ObjectState(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A whole state or a delta of the CRDT called `name`, as plain data."""
+    """A whole state or a delta of the CRDT called `name`, as plain data.
+
+    `updates` says which updates it stands for (a `systems.crdt.causal.Context`), and `hops`, where
+    that is counted, over how many nodes each element came to the sender: both for those who watch,
+    no type needs them to merge.
+    """
 
     name: str
     data: Any
+    updates: Any
+    hops: Any = None
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -47,14 +54,9 @@ class Fact(msgspec.Struct, frozen=True, gc=False, array_like=True):
     deleted: bool = False
 
 
-class NodeDigest(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """How much is known of a node in one of its lives."""
-
-    node: NodeId
-    generation: int
-    heartbeat: int
-    gc_version: int
-    max_version: int
+#: How much is known of a node in one of its lives: (node, generation, heartbeat, gc_version,
+#: max_version). A plain tuple, since clusters of hundreds of nodes do little but read these.
+NodeDigest = tuple[NodeId, int, int, int, int]
 
 
 class NodeDelta(msgspec.Struct, frozen=True, gc=False, array_like=True):

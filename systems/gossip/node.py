@@ -21,7 +21,7 @@ Sources: research on Datacake and chitchat, with their known defects mended;
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -99,6 +99,8 @@ class GossipNode:
         self._asked_for = 0
         self._held: deque[tuple[int, Callable[[], object]]] = deque()
         self.started = False
+        #: How many messages of each kind it has sent in this life.
+        self.sent: Counter[str] = Counter()
 
     def on_start(self, recovered: Recovered) -> None:
         """Begin a new life with what the disk kept, and gossip once its generation is durable."""
@@ -106,12 +108,6 @@ class GossipNode:
         wall = self.physical_time()
         self.meta = self.next_meta(
             None if recovered.meta is None else _decode_meta(recovered.meta), wall()
-        )
-        self.clock = self.clock_class(
-            self.context.id,
-            wall,
-            max_drift_ms=options.max_drift_ms,
-            last=self.clock_start(),
         )
         in_memory = options.storage == "memory"
         self.journal = (NoJournal if in_memory else Journal)(
@@ -123,6 +119,12 @@ class GossipNode:
         self.store = self.store_class(self.storage, self.journal)
         birth = self.meta.generation if in_memory else self.meta.birth
         self.objects = ObjectReplica(self._machine, self.journal, self.replica_name(birth))
+        self.clock = self.clock_class(
+            self.context.id,
+            wall,
+            max_drift_ms=options.max_drift_ms,
+            last=self.clock_start(),
+        )
         home = options.data_center_of(self.context.id, self.total)
         self.selector = self.selector_class(self.context.id, home, self.context.rng.below)
         detector = self.detector_class(options)
@@ -145,8 +147,10 @@ class GossipNode:
         return Meta(max(kept.generation, now_ms) + 1, kept.birth, kept.ceiling_ms)
 
     def clock_start(self) -> Timestamp:
-        """Nothing was stamped above this in earlier lives."""
-        return Timestamp(self.meta.ceiling_ms, 0, self.context.id)
+        """Nothing was stamped here above this in earlier lives, and nothing that is held lies
+        above: others, whose clocks are ahead, may have stamped that."""
+        own = Timestamp(self.meta.ceiling_ms, 0, self.context.id)
+        return max(own, self.store.latest(), self.objects.latest())
 
     def replica_name(self, birth: int) -> str:
         """As whom to update CRDTs: another one for every disk."""
@@ -235,6 +239,11 @@ class GossipNode:
         return NodeStatus(role="member" if self.started else "starting")
 
     # ---- what the parts share
+
+    def send(self, target: NodeId, message: Any) -> None:
+        """Send a message to another node."""
+        self.sent[type(message).__name__] += 1
+        self.context.send(target, message)
 
     def now_ns(self) -> Nanoseconds:
         """This node's monotonic time."""
@@ -347,5 +356,5 @@ class GossipNode:
         believed = [change for change in message.changes if self.believes(change.timestamp)]
         self.store.apply(believed, source=BATCH)
         for state in message.objects:
-            self.objects.merge(state.name, state.data)
-        self.release(lambda: self.context.send(source, BatchTaken(message.number)))
+            self.objects.merge(state)
+        self.release(lambda: self.send(source, BatchTaken(message.number)))

@@ -32,7 +32,6 @@ from systems.gossip.messages import (
     Fetch,
     Fetched,
     KeyspaceState,
-    ObjectState,
     Poll,
     State,
     Summary,
@@ -94,7 +93,7 @@ class Repair:
         session = Session(self._number, peer, 0)
         self.sessions[peer] = session
         self._progress(session)
-        self.node.context.send(peer, Poll(session.number, self.node.clock.latest))
+        self.node.send(peer, Poll(session.number, self.node.clock.latest))
 
     def _progress(self, session: Session) -> None:
         session.until_ns = self.node.now_ns() + self.node.options.repair_timeout_ns
@@ -125,7 +124,7 @@ class Repair:
             name for name, checksum in message.objects if objects.checksum(name) != checksum
         )
         if keyspaces or names:
-            self.node.context.send(source, AskState(session.number, tuple(keyspaces), names))
+            self.node.send(source, AskState(session.number, tuple(keyspaces), names))
         else:
             self._finish(session)
 
@@ -137,7 +136,7 @@ class Repair:
         objects = self.node.objects
         for state in message.objects:
             self.transferred += 1
-            objects.merge(state.name, state.data)
+            objects.merge(state)
         seen = {stamp.node: stamp for stamp in message.seen}
         for keyspace in message.keyspaces:
             self._compare(session, keyspace, seen)
@@ -172,7 +171,7 @@ class Repair:
     def _next(self, session: Session) -> None:
         if session.wanted:
             keyspace, keys = session.wanted[0]
-            self.node.context.send(session.peer, Fetch(session.number, keyspace, keys))
+            self.node.send(session.peer, Fetch(session.number, keyspace, keys))
         else:
             self._finish(session)
 
@@ -212,7 +211,7 @@ class Repair:
             tuple(objects.checksums()),
             self.node.clock.latest,
         )
-        self.node.release(lambda: self.node.context.send(source, answer))
+        self.node.release(lambda: self.node.send(source, answer))
 
     def on_ask_state(self, source: NodeId, message: AskState) -> None:
         store, objects = self.node.store, self.node.objects
@@ -220,14 +219,14 @@ class Repair:
             message.session,
             self._seen(),
             tuple(store.state(keyspace) for keyspace in message.keyspaces),
-            tuple(ObjectState(name, objects.get(name).to_data()) for name in message.objects),
+            tuple(objects.whole(name) for name in message.objects),
         )
-        self.node.release(lambda: self.node.context.send(source, answer))
+        self.node.release(lambda: self.node.send(source, answer))
 
     def on_fetch(self, source: NodeId, message: Fetch) -> None:
         rows = self.node.store.rows(message.keyspace, message.keys)
         answer = Fetched(message.session, message.keyspace, rows)
-        self.node.release(lambda: self.node.context.send(source, answer))
+        self.node.release(lambda: self.node.send(source, answer))
 
     def _seen(self) -> tuple[Timestamp, ...]:
         return tuple(self.node.store.seen.vector.values())

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from harness.node import NodeId
-from systems.crdt.base import Timestamp
+from systems.crdt.base import ZERO, Timestamp
 from systems.gossip.journal import Journal
 from systems.gossip.keyspace import Key, Mark, Orswot, Seen
 from systems.gossip.messages import Change, KeyspaceState
@@ -133,6 +133,18 @@ class Store:
             (keyspace, orswot.checksum)
             for keyspace, orswot in self.keyspaces.items()
             if orswot.entries or orswot.dead
+        )
+
+    def latest(self) -> Timestamp:
+        """The greatest timestamp of all that is held."""
+        return max(
+            (
+                timestamp
+                for orswot in self.keyspaces.values()
+                for marks in (orswot.entries, orswot.dead)
+                for timestamp in marks.values()
+            ),
+            default=ZERO,
         )
 
     # ---- what was seen

@@ -90,7 +90,7 @@ def test_every_kind_of_partition_alone_keeps_the_contract(kind: str) -> None:
 
 
 def test_all_of_them_at_once_keep_the_contract() -> None:
-    check_nemesis(lambda: make_nemesis(",".join(FAMILIES)), seeds=[1, 2])
+    check_nemesis(lambda: make_nemesis(",".join((*FAMILIES, "clock"))), seeds=[1, 2])
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from systems.crdt import ZERO, Timestamp
+from systems.crdt import ZERO, Objects, Timestamp
+from systems.gossip import Gossip
 from systems.gossip.clock import COUNTER_LIMIT, ClockDrift, HybridClock, SteadyWall
+from systems.gossip.schedules.craft import acquainted, ask, node
+from systems.scenario import SECOND_NS, Stage, play
 
 DRIFT_MS = 1000
 MS = 1_000_000
@@ -119,3 +122,26 @@ def test_small_steps_of_the_wall_clock_are_followed_and_great_ones_are_not(
     assert wall() == reads_ms
     hands.offset_ns -= step_ms * MS
     assert wall() == 6_000, "set right again, it is followed again"
+
+
+def test_after_a_restart_a_node_writes_above_what_others_stamped_with_clocks_ahead() -> None:
+    """n5, whose clock is 2 s ahead, writes k; n3 stores it, is restarted and overwrites it."""
+
+    async def story(stage: Stage) -> None:
+        await acquainted(stage)
+        stage.act(["skew", 5, 2 * SECOND_NS, 0])
+        ahead = await ask(stage, 5, "put", "ks", "k", "first", "All")
+        await ask(stage, 5, "update", "name", "write", "first")
+        await stage.until(
+            lambda: node(stage, 3).objects.get("name").value() == "first", "n3 to hear of the name"
+        )
+        stage.crash(3)
+        stage.restart(3)
+        await stage.until(lambda: node(stage, 3).started, "n3 to start")
+        assert await ask(stage, 3, "put", "ks", "k", "second", "None") > ahead
+        await ask(stage, 3, "update", "name", "write", "second")
+        assert (await ask(stage, 3, "get", "ks", "k", "None"))[0] == "second"
+        assert await ask(stage, 3, "read", "name") == "second"
+
+    outcome = play(Gossip(), story, clients=12, machine=lambda: Objects({"name": "lww-register"}))
+    assert outcome.alarm == "", outcome.reason

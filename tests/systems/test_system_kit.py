@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from harness import catalog
+from harness.system import System
 from systems.kit import check_system
 
 SOUND = '''
@@ -117,8 +118,10 @@ def load(tmp_path: Path) -> Iterator[Load]:
 
 
 @pytest.mark.parametrize("name", catalog.names("system"))
-def test_every_system_of_the_catalog_keeps_the_contract(name: str) -> None:
-    check_system(catalog.load("system", name))
+def test_every_system_of_the_catalog_keeps_the_contract(
+    name: str, obtained: Callable[[str], type[System]]
+) -> None:
+    check_system(obtained(name))
 
 
 @pytest.mark.parametrize("nodes", [1, 5])
@@ -128,6 +131,10 @@ def test_clusters_of_other_sizes_keep_it_too(nodes: int) -> None:
 
 def test_a_small_sound_system_passes(load: Load) -> None:
     check_system(load("Tested = Primary"), seeds=[1, 2, 3])
+
+
+def test_what_is_linearizable_converges_as_well(load: Load) -> None:
+    check_system(load("class Tested(Primary):\n    promise = 'convergent'\n"), seeds=[1, 2])
 
 
 def node_with(body: str) -> str:
@@ -141,6 +148,16 @@ def node_with(body: str) -> str:
 def system_with(body: str) -> str:
     return f"class Tested(Primary):\n{body}\n"
 
+
+#: Everybody answers for itself and tells nobody.
+LONERS = """
+    def on_request(self, request):
+        if request.read_only:
+            self.answer(request, self.machine.apply(request.command))
+        else:
+            self.context.disk.append(msgspec.msgpack.encode(request.command))
+            self.context.disk.sync(request)
+"""
 
 BAD = {
     "it reads the wall clock": (
@@ -342,6 +359,18 @@ BAD = {
         "        made = Broken if self.flaw else PrimaryNode\n"
         "        return made(context, machine)\n",
         "idle with the flaw lazy, seed 1: Node n1 raised ZeroDivisionError.*while it started",
+    ),
+    "it promises what nobody knows": (
+        system_with('    promise = "eventual"'),
+        "it promises 'eventual', and not linearizable or convergent",
+    ),
+    "it speaks no known language": (
+        system_with('    speaks = ("registers", "esperanto")'),
+        r"it speaks \['esperanto'\]; there are machine, registers, store",
+    ),
+    "its nodes never agree although it promises to converge": (
+        node_with(LONERS) + '    promise = "convergent"\n',
+        r"calm, seed 1: something was written to x; 60 s after all writes the clients read \[",
     ),
 }  # fmt: skip
 

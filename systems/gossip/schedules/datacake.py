@@ -98,6 +98,7 @@ async def clock_back_with_a_restart(stage: Stage) -> None:
     stage.act(["skew", 1, 10 * SECOND_NS, 0])
     await put(stage, 1, "k", "first")
     stage.crash(1)
+    stage.act(["skew", 1, -10 * SECOND_NS, 0])
     stage.restart(1)
     await stage.until(lambda: node(stage, 1).started, "n1 to start")
     await tried(put(stage, 1, "k", "second"))
@@ -115,6 +116,7 @@ async def new_key_after_clock_back(stage: Stage) -> None:
         "everybody to have seen it",
     )
     stage.crash(1)
+    stage.act(["skew", 1, -10 * SECOND_NS, 0])
     stage.restart(1)
     await stage.until(lambda: node(stage, 1).started, "n1 to start")
     await put(stage, 1, "b", 2)

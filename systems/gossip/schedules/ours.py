@@ -200,9 +200,9 @@ def _counter() -> Objects:
 #: By the name of the flaw.
 SCHEDULES: dict[str, Schedule] = {
     "no-drift-guard": Schedule(scenario=a_clock_from_the_future, alarm="clock-bound"),
-    "draw-by-arrival": Schedule(scenario=at_the_same_instant, alarm="stuck"),
-    "early-purge": Schedule(scenario=deleted_while_one_was_away, alarm="no-resurrection"),
-    "absent-means-deleted": Schedule(scenario=a_write_by_repair, alarm="acknowledged-lost"),
+    "draw-by-arrival": Schedule(scenario=at_the_same_instant, alarm="seen-means-held"),
+    "early-purge": Schedule(scenario=deleted_while_one_was_away, alarm="seen-means-held"),
+    "absent-means-deleted": Schedule(scenario=a_write_by_repair, alarm="seen-means-held"),
     "counts-itself-twice": Schedule(scenario=a_write_at_quorum, alarm="enough-copies"),
     "quorum-of-the-living": Schedule(scenario=a_minority_writes, alarm="enough-copies"),
     "acknowledges-unsynced": Schedule(
@@ -215,7 +215,7 @@ SCHEDULES: dict[str, Schedule] = {
     ),
     "never-forgives": Schedule(scenario=away_for_a_while, alarm="stuck"),
     "counter-adds": Schedule(
-        scenario=a_doubled_batch, alarm="counter-exact", machine=lambda: Objects("g-counter")
+        scenario=a_doubled_batch, alarm="strong-eventual", machine=lambda: Objects("g-counter")
     ),
     "removal-claims-all": Schedule(
         scenario=one_of_two_is_removed, alarm="set-exact", machine=lambda: Objects("or-set")
@@ -226,7 +226,7 @@ SCHEDULES: dict[str, Schedule] = {
         machine=lambda: Objects("lww-register"),
     ),
     "replica-name-reused": Schedule(
-        scenario=counts_on_with_a_new_disk, alarm="counter-exact", machine=_counter
+        scenario=counts_on_with_a_new_disk, alarm="strong-eventual", machine=_counter
     ),
     "doubled-update-counts": Schedule(
         scenario=a_doubled_request, alarm="counter-exact", machine=_counter
