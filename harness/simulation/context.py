@@ -86,7 +86,7 @@ class SimulatedContext:
     def probe(self, event: str, /, **numbers: int) -> None:
         world = self._world
         world.note(self.id, event)
-        world.trace.append((world.now_ns, PROBE, self.id, self.id, (event, numbers)))
+        world.log.record((world.now_ns, 0, PROBE, self.id, self.id, (event, numbers), 0))
 
     def buggify(self, site: str) -> bool:
         world = self._world

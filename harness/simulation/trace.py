@@ -19,10 +19,10 @@ import msgspec
 
 #: Kinds of events on the heap of the world; WAKE and CALL are the harness's own.
 MESSAGE, TIMER, DISK, CALL, WAKE = 0, 1, 2, 3, 4
-#: Further kinds that only the trace knows.
-PROBE, FAULT = 5, 6
+#: Further kinds that only the trace knows, and one that only a recording knows.
+PROBE, FAULT, LOST = 5, 6, 7
 
-KIND_NAMES = ("message", "timer", "disk", "call", "wake", "probe", "fault")
+KIND_NAMES = ("message", "timer", "disk", "call", "wake", "probe", "fault", "lost")
 
 #: So many of the last events a run keeps. A replay keeps as good as all of them.
 RING_EVENTS = 20_000

@@ -1,6 +1,6 @@
 """The simulated world: one heap of events, and everything that happens is popped from it.
 
-    (time_ns, order, kind, destination, source, payload)
+    (time_ns, order, kind, destination, source, payload, sent_ns)
        MESSAGE  deliver to a node or to a client's port
        TIMER    a node's timer, on the node's own clock
        DISK     a flush has ended
@@ -35,7 +35,6 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from heapq import heappop, heappush
@@ -52,10 +51,12 @@ from harness.simulation.driver import Tasks, Waiter
 from harness.simulation.guard import check_module, enter, leave
 from harness.simulation.network import LinkModel, Network
 from harness.simulation.port import SimulatedPort
+from harness.simulation.recording import EVENTS_MAX, Event, Log
 from harness.simulation.trace import (
     CALL,
     DISK,
     FAULT,
+    LOST,
     MESSAGE,
     RING_EVENTS,
     TIMER,
@@ -101,7 +102,7 @@ class SimulatedWorld:
     `factory` makes a node from its context. `clients` ports are endpoints `nodes + 1` and up.
     `drift_ppm` bounds the drift of each node's clock, drawn by seed; `flush_ns` is the range of
     the time that a disk takes to sync. With `wire`, every message is encoded and decoded. The
-    `invariants` look at a node after each of its events.
+    `invariants` look at a node after each of its events. `log` takes the place of the world's own.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class SimulatedWorld:
         buggify: bool = False,
         wire: Wire | None = None,
         invariants: Sequence[Invariant] = (),
+        log: Log | None = None,
     ) -> None:
         if nodes and factory is None:
             raise UsageError("A world with nodes needs a factory that makes them.")
@@ -129,7 +131,9 @@ class SimulatedWorld:
         self.dropped = 0
         self.goals: dict[str, int] = {}
         self.probes: list[Probe] = []
-        self.trace: deque[TraceEvent] = deque(maxlen=trace_capacity)
+        self.trace_capacity = trace_capacity
+        self.log = log or Log(nodes=nodes, capacity=max(EVENTS_MAX, trace_capacity))
+        self.log.wire = wire
         self.tasks = Tasks(self)
         self.network = Network(nodes + clients, link or LinkModel())
         self.wire = wire
@@ -137,11 +141,11 @@ class SimulatedWorld:
         self._digest = 0
         self._order = 0
         self._harness_order = _FIRST_HARNESS_ORDER
-        self._heap: list[tuple[int, int, int, int, int, Any]] = []
+        self._heap: list[Event] = []
         self._factory = factory
         self._flush_ns = flush_ns
         self._states = bytearray(nodes + clients + 1)
-        self._held: list[list[tuple[int, int, int, Any]]] = [[] for _ in range(nodes + 1)]
+        self._held: list[list[Event]] = [[] for _ in range(nodes + 1)]
         # the hottest lists of the network, at hand
         self._stride = self.network.stride
         self._cuts = self.network.cuts
@@ -154,6 +158,7 @@ class SimulatedWorld:
         self._drifts = [0] + [
             stream(seed, "drift", node).randint(-drift_ppm, drift_ppm) for node in self.nodes
         ]
+        self._offsets_ns = [0] * (nodes + 1)  # of wall clocks: they outlive the node's process
         self._disks = [
             SimulatedDisk(schedule_flush=partial(self._schedule_flush, node))
             for node in range(nodes + 1)
@@ -217,6 +222,11 @@ class SimulatedWorld:
         states = ("up", "down", "paused")
         return ", ".join(f"n{node} {states[self._states[node]]}" for node in self.nodes) or "none"
 
+    @property
+    def trace(self) -> list[TraceEvent]:
+        """The last events, at most `trace_capacity`, without messages that were lost."""
+        return self.log.trace(self.trace_capacity)
+
     async def perform(self, actions: Sequence[Action]) -> None:
         for action in actions:
             self.act(action)
@@ -224,7 +234,7 @@ class SimulatedWorld:
     def act(self, action: Action) -> None:
         """Do one action of the table in `harness.world`; unknown ones raise UsageError."""
         verb, *arguments = action
-        self.trace.append((self.now_ns, FAULT, 0, 0, action))
+        self.log.record((self.now_ns, 0, FAULT, 0, 0, action, 0))
         self._digest = hash((self._digest, self.now_ns, FAULT, len(arguments)))
         network = self.network
         match verb:
@@ -248,6 +258,7 @@ class SimulatedWorld:
                 node, offset_ns, rate_ppm = arguments
                 context = self._contexts[node]
                 self._drifts[node] = rate_ppm
+                self._offsets_ns[node] += offset_ns
                 if context is not None:
                     context.clock.skew(offset_ns=offset_ns, rate_ppm=rate_ppm)
             case "order":
@@ -262,12 +273,12 @@ class SimulatedWorld:
         """Call `function` at the given time, after all events of nodes at that time."""
         self._harness_order += 1
         order = self._harness_order - _FIRST_HARNESS_ORDER + _LAST_NODE_ORDER
-        heappush(self._heap, (time_ns, order, CALL, 0, 0, function))
+        heappush(self._heap, (time_ns, order, CALL, 0, 0, function, 0))
 
     def wake_at(self, time_ns: int, waiter: Waiter, value: Any) -> None:
         """Wake a parked task at the given time with `value`, before all events of nodes then."""
         self._harness_order += 1
-        heappush(self._heap, (time_ns, self._harness_order, WAKE, 0, 0, (waiter, value)))
+        heappush(self._heap, (time_ns, self._harness_order, WAKE, 0, 0, (waiter, value), 0))
 
     def advance(self, time_ns: int) -> None:
         """Let time pass up to `time_ns` without events."""
@@ -280,10 +291,11 @@ class SimulatedWorld:
         less elsewhere leaves the fate of this one as it was.
         """
         link = source * self._stride + destination
+        now_ns = self.now_ns
         if self._cuts[link]:
             self.dropped += 1
+            self.log.record((now_ns, 0, LOST, destination, source, message, now_ns))
             return
-        now_ns = self.now_ns
         if self._last_sent_ns[link] == now_ns:
             self._burst[link] = burst = self._burst[link] + 1
         else:
@@ -299,26 +311,29 @@ class SimulatedWorld:
             fate = ((mixed ^ (mixed >> 31)) * _SECOND_MULTIPLIER >> 40) & _MASK
             if fate < network.loss[link]:
                 self.dropped += 1
+                self.log.record((now_ns, 0, LOST, destination, source, message, now_ns))
                 return
             if _MASK - fate < network.duplicate[link]:
                 self._order += 1
                 again_ns = now_ns + 2 * latency_ns
-                heappush(self._heap, (again_ns, self._order, MESSAGE, destination, source, message))
+                event = (again_ns, self._order, MESSAGE, destination, source, message, now_ns)
+                heappush(self._heap, event)
         arrival_ns = now_ns + latency_ns
         if network.held_until_ns[link] > arrival_ns:
             arrival_ns = network.held_until_ns[link]
         self._order = order = self._order + 1
-        heappush(self._heap, (arrival_ns, order, MESSAGE, destination, source, message))
+        heappush(self._heap, (arrival_ns, order, MESSAGE, destination, source, message, now_ns))
 
     def push_timer(self, timer: Timer, time_ns: int) -> None:
         """Put an entry for `timer` on the heap."""
         self._order += 1
         timer.armed_ns = time_ns
-        heappush(self._heap, (time_ns, self._order, TIMER, timer.node, timer.number, timer))
+        heappush(self._heap, (time_ns, self._order, TIMER, timer.node, timer.number, timer, 0))
 
     def note(self, node: int, event: str) -> None:
         """Count a probe of a node, and remember when it was passed."""
         self.goals[event] = self.goals.get(event, 0) + 1
+        self.log.look_at_ns[node] = 0
         if len(self.probes) < MAXIMUM_PROBES:
             self.probes.append((self.now_ns, node, event))
 
@@ -335,7 +350,7 @@ class SimulatedWorld:
         self._order += 1
         time_ns = self.now_ns + low_ns + int(ratio * (high_ns - low_ns))
         payload = self._incarnations[node]
-        heappush(self._heap, (time_ns, self._order, DISK, node, 0, payload))
+        heappush(self._heap, (time_ns, self._order, DISK, node, 0, payload, 0))
 
     def run(self, limit_ns: int | None = None) -> Woken | None:
         """Let events happen up to `limit_ns`; return early with a task that is to be woken.
@@ -343,39 +358,43 @@ class SimulatedWorld:
         Returns None when no event is left before the limit.
         """
         enter()
-        event: tuple[int, int, int, int, int, Any] | None = None
+        event: Event | None = None
         heap = self._heap
         states = self._states
         nodes = self._node_objects
         last_node = len(self.nodes)
         cuts = self._cuts
         stride = self._stride
-        record = self.trace.append
         wire = self.wire
         observers = self._observers
+        log = self.log
+        record = log.record
+        look_at_ns = log.look_at_ns
         try:
             while heap:
                 if limit_ns is not None and heap[0][0] > limit_ns:
                     return None
                 event = heappop(heap)
-                time_ns, _, kind, destination, source, payload = event
+                time_ns, _, kind, destination, source, payload, sent_ns = event
                 self.now_ns = time_ns
                 if kind == MESSAGE:
                     if states[destination]:
                         if states[destination] == PAUSED:
-                            self._held[destination].append((kind, destination, source, payload))
+                            self._held[destination].append(event)
                         else:
                             self.dropped += 1
+                            record((time_ns, 0, LOST, destination, source, payload, sent_ns))
                         continue
                     if cuts[source * stride + destination]:
                         self.dropped += 1
+                        record((time_ns, 0, LOST, destination, source, payload, sent_ns))
                         continue
                     self.delivered += 1
+                    record(event)
                     self._digest = hash((self._digest, time_ns, kind, source, destination))
                     if wire is not None:
                         self._digest = hash((self._digest, wire.fingerprint(payload)))
                         payload = wire.decode(payload)
-                    record((time_ns, kind, source, destination, payload))
                     if destination > last_node:
                         woken = self._ports[destination].on_reply(payload)
                         if woken is not None:
@@ -385,23 +404,28 @@ class SimulatedWorld:
                     else:
                         nodes[destination].on_message(source, payload)  # type: ignore[union-attr]
                     if destination <= last_node:
+                        node = nodes[destination]
                         for observe in observers:
-                            observe(self, destination, nodes[destination])
+                            observe(self, destination, node)
+                        if time_ns >= look_at_ns[destination]:
+                            log.look(time_ns, destination, node.status())  # type: ignore[union-attr]
                 elif kind == DISK:
                     if payload != self._incarnations[destination]:
                         continue
                     if states[destination] == PAUSED:
-                        self._held[destination].append((kind, destination, source, payload))
+                        self._held[destination].append(event)
                         continue
                     self._digest = hash((self._digest, time_ns, kind, destination))
-                    record((time_ns, kind, destination, destination, None))
+                    record((time_ns, 0, kind, destination, destination, None, 0))
                     node = nodes[destination]
                     for token in self._disks[destination].flushed():
                         node.on_durable(token)  # type: ignore[union-attr]
                     for observe in observers:
                         observe(self, destination, node)
+                    if time_ns >= look_at_ns[destination]:
+                        log.look(time_ns, destination, node.status())  # type: ignore[union-attr]
                 elif kind == TIMER:
-                    self._on_timer_entry(payload)
+                    self._on_timer_entry(event)
                 elif kind == WAKE:
                     if payload[0].task is not None:
                         return payload  # type: ignore[no-any-return]
@@ -419,13 +443,14 @@ class SimulatedWorld:
         finally:
             leave()
 
-    def _on_timer_entry(self, timer: Timer) -> None:
+    def _on_timer_entry(self, event: Event) -> None:
         """The heap entry of a timer came up; see `Timer` for why it may not count."""
+        timer: Timer = event[5]
         now_ns = self.now_ns
         if now_ns != timer.armed_ns:
             return  # superseded by an earlier deadline, or its node has crashed
         if self._states[timer.node] == PAUSED:
-            self._held[timer.node].append((TIMER, timer.node, timer.number, timer))
+            self._held[timer.node].append(event)
             return
         timer.armed_ns = -1
         deadline_ns = timer.deadline_ns
@@ -448,16 +473,17 @@ class SimulatedWorld:
             )
         node = self._node_objects[timer.node]
         self._digest = hash((self._digest, self.now_ns, TIMER, timer.number, timer.node))
-        self.trace.append((self.now_ns, TIMER, timer.node, timer.node, timer.name))
+        self.log.record((self.now_ns, 0, TIMER, timer.node, timer.node, timer.name, 0))
         assert node is not None
         node.on_timer(timer.name)
         for observe in self._observers:
             observe(self, timer.node, node)
+        self.log.look(self.now_ns, timer.node, node.status())
 
     def _failure(self, event: Any, error: Exception) -> Exception:
         if event is None or event[2] in (CALL, WAKE) or event[3] > len(self.nodes):
             return error
-        kind, node, source, payload = event[2:]
+        kind, node, source, payload = event[2:6]
         what = {
             MESSAGE: f"the message {payload!r} from {self.name(source)}",
             TIMER: f"its timer {getattr(payload, 'name', payload)!r}",
@@ -484,6 +510,7 @@ class SimulatedWorld:
             disk=self._disks[node],
             rate_ppm=self._drifts[node],
         )
+        context.clock.skew(offset_ns=self._offsets_ns[node])
         enter()
         try:
             made = self._factory(context)
@@ -494,6 +521,8 @@ class SimulatedWorld:
             made.on_start(self._disks[node].recover())
             for observe in self._observers:
                 observe(self, node, made)
+            self.log.became(self.now_ns, node, "up")
+            self.log.look(self.now_ns, node, made.status())
         except SplitbrainError:
             raise
         except Exception as error:
@@ -508,6 +537,7 @@ class SimulatedWorld:
         assert context is not None
         context.die()
         self._states[node] = DOWN
+        self.log.became(self.now_ns, node, "down")
         self._held[node].clear()
         self._contexts[node] = None
         self._node_objects[node] = None
@@ -538,15 +568,18 @@ class SimulatedWorld:
     def _pause(self, node: int) -> None:
         if self._states[node] == UP:
             self._states[node] = PAUSED
+            self.log.became(self.now_ns, node, "paused")
 
     def _resume(self, node: int) -> None:
         """All that was held arrives now, in its order; timers ring late."""
         if self._states[node] != PAUSED:
             return
         self._states[node] = UP
+        self.log.became(self.now_ns, node, "up")
         held, self._held[node] = self._held[node], []
-        for kind, destination, source, payload in held:
+        for _, _, kind, destination, source, payload, sent_ns in held:
             self._order += 1
             if kind == TIMER:
                 payload.armed_ns = self.now_ns
-            heappush(self._heap, (self.now_ns, self._order, kind, destination, source, payload))
+            event = (self.now_ns, self._order, kind, destination, source, payload, sent_ns)
+            heappush(self._heap, event)

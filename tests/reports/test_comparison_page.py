@@ -6,6 +6,7 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.grid import Cell, Comparison, ScenarioFacts, SeedResult
@@ -122,3 +123,15 @@ def test_hostile_text_is_harmless_and_nothing_is_loaded_from_outside() -> None:
 def test_the_same_comparison_gives_the_same_bytes() -> None:
     pages = {render_comparison(grid(good=result()), command="again") for _ in range(2)}
     assert len(pages) == 1
+
+
+def test_what_a_promise_costs_is_told_where_systems_promise_different_things() -> None:
+    alike = grid(a=result(), b=result())
+    assert "What the promise costs" not in render_comparison(alike, command="again")
+    lacking = result(stale_ratio=0.125, age_max_ns=3 * SECOND_NS, answered_ratio=0.5)
+    mixed = grid(a=result(answered_ratio=0.75), b=lacking)
+    mixed = msgspec.structs.replace(mixed, promises={"a": "linearizable", "b": "convergent"})
+    seen = text_of(render_comparison(mixed, command="again"))
+    assert "What the promise costs" in seen
+    assert "linearizable 4 ms 9 ms 75% 75% 0.0%" in seen
+    assert "convergent 4 ms 9 ms 50% 50% 12.5% 0 ns 3 s 12.5" in seen

@@ -243,8 +243,11 @@ def test_hostile_values_are_text_everywhere(text: str) -> None:
         )
 
     html, harmless = run(text), run("harmless")
-    assert len(html) < 200_000
-    assert bones(html) == bones(harmless)
+    assert len(html) < 250_000  # 90,000 of it are the page's own script
+    # One note more, where the value was too long for the data of the page.
+    note = re.search(r'<p class="notes">\d+ values? of more than .*?</p>\n', html)
+    assert (note is not None) == (len(text) > 1000)
+    assert bones(html if note is None else html.replace(note[0], "")) == bones(harmless)
     assert html.encode().decode() == html
     assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069\u200f]", html)
     assert "49" not in Reader(html).text.replace("0.49", "")
