@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 SOURCES := harness checkers nemeses systems workloads reports
 KERNEL := $(wildcard checkers/linearizability/*.py checkers/linearizability/kernel/*)
 
-.PHONY: demo test lint format bench porcupine clean
+.PHONY: demo test lint lint-scripts format bench porcupine clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py
@@ -21,6 +21,15 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The scripts of the reports: needs npm, which fetches the linter into build/.
+lint-scripts: $(INSTALLED) build/eslint/node_modules
+	$(BIN)/python -c "from reports import design, page; print(design.script(*page.SCRIPTS))" \
+		> build/eslint/page.js
+	cd build/eslint && node_modules/.bin/eslint -c ../../reports/scripts/eslint.config.mjs page.js
+
+build/eslint/node_modules:
+	npm install --silent --no-fund --no-audit --prefix build/eslint eslint@9
+
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -29,6 +38,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/simulation.py
 	$(BIN)/python benchmarks/history.py
 	$(BIN)/python benchmarks/checker.py
+	$(BIN)/python benchmarks/gossip.py --nodes 64
 
 # The Go library Porcupine, as a second opinion (`--engine porcupine`): optional, needs Go.
 porcupine: $(INSTALLED)

@@ -1,7 +1,9 @@
 """Finds systems, workloads, nemeses and checkers by name.
 
 A name is an entry point of the groups below, so that an installed package adds to splitbrain
-without any edit here, or a reference `package.module:attribute`, which needs no installation.
+without any edit here, or a reference `package.module:attribute`, which needs no installation. A
+system that comes in several releases has a class method `at_release`, and a name for each of them:
+its own and the release, such as `pysyncobj-0.3.14`.
 
 >>> load("system", "raft").name
 'raft'
@@ -48,6 +50,10 @@ def load(kind: str, name: str) -> Any:
         return entry.load()
     if ":" in name:
         return _import(kind, name)
+    base, _, release = name.rpartition("-")
+    entry = _entries(kind).get(base)
+    if entry is not None and hasattr(several := entry.load(), "at_release"):
+        return several.at_release(release)
     raise unknown_name(kind, name, names(kind))
 
 

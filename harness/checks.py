@@ -31,8 +31,11 @@ import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+
 from harness import catalog
 from harness.errors import UsageError
+from harness.history import History
 from harness.operation import Operation
 from harness.verdict import Checker, Verdict
 from harness.workload import Workload
@@ -59,6 +62,18 @@ def judges(names: Sequence[str], workload: Workload) -> Sequence[Checker]:
         return own
     by_name = {checker.name: checker for checker in own}
     return [by_name[name] if name in by_name else make_checker(name) for name in names]
+
+
+def judged(checkers: Sequence[Checker], workload: Workload, history: History) -> list[Verdict]:
+    """What the checkers say of a finished run.
+
+    Those that are not the workload's own see it without the probes of replicas that they could make
+    nothing of; these are at the end, so that rows keep their numbers.
+    """
+    own = {checker.name for checker in workload.checkers()}
+    probes = [number for number, f in enumerate(history.functions) if f in workload.probes]
+    seen = history.select(~np.isin(history.f, probes)) if probes else history
+    return [checker.check(history if checker.name in own else seen) for checker in checkers]
 
 
 def make_checker(name: str, **options: Any) -> Checker:

@@ -6,7 +6,6 @@ splitbrain or of the system under test.
 
 from __future__ import annotations
 
-import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -20,11 +19,14 @@ from rich.console import Console
 
 from harness.checks import checker_names, make_checkers
 from harness.compare_command import compare_command
+from harness.durations import Duration
 from harness.errors import SplitbrainError, UsageError
-from harness.experiment import Experiment, seconds
+from harness.experiment import Experiment
 from harness.history import History
 from harness.list_command import list_command
 from harness.pipeline import Progress, Result, carry_out, carry_out_again
+from harness.report_command import report_command
+from harness.serve_command import serve_command
 from harness.store import open_folder, verdict_document
 from harness.verdict import Outcome, Verdict, worst
 
@@ -41,21 +43,6 @@ _SIGNS: dict[Outcome, str] = {
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-
-
-class _Duration(click.ParamType[int]):
-    """Seconds, or a number with a unit: 60, 1.5, 90s, 200ms, 10m, 2h; gives nanoseconds."""
-
-    name = "duration"
-    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}  # noqa: RUF012
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d*)?)(ms|s|m|h|)", str(value).strip())
-        if match is None:
-            self.fail(f"{value!r} is no duration; write seconds (60) or 200ms, 90s, 10m, 2h.")
-        return seconds(float(match[1]) * self.units[match[2]])
 
 
 def _option_value(text: str) -> str | int | float | bool:
@@ -100,15 +87,15 @@ def cli() -> None:
 @click.option("--nodes", type=int, default=5, show_default=True)
 @click.option("--clients", type=int, default=10, show_default=True)
 @click.option(
-    "--time-limit", type=_Duration(), default="60", show_default=True, help="Simulated seconds."
+    "--time-limit", type=Duration(), default="60", show_default=True, help="Simulated seconds."
 )
 @click.option("--rate", type=float, default=100.0, show_default=True, help="Operations a second.")
 @click.option("--flaw", default=None, help="Plant one of the system's flaws.")
 @click.option(
-    "--interval", type=_Duration(), default="3", show_default=True, help="Between fault changes."
+    "--interval", type=Duration(), default="3", show_default=True, help="Between fault changes."
 )
 @click.option(
-    "--recovery", type=_Duration(), default="5", show_default=True, help="Quiet time at the end."
+    "--recovery", type=Duration(), default="5", show_default=True, help="Quiet time at the end."
 )
 @click.option("--loss", type=float, default=0.0, show_default=True, help="Of all messages, 0 to 1.")
 @click.option(
@@ -326,6 +313,8 @@ def _show(result: Result) -> int:
 
 cli.add_command(compare_command)
 cli.add_command(list_command)
+cli.add_command(report_command)
+cli.add_command(serve_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

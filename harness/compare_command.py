@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from harness.comparison import compare, scenario_names
+from harness.comparison import Work, compare, scenario_names
 from harness.errors import UsageError
-from harness.grid import Cell, Comparison
+from harness.grid import Cell, Comparison, SeedResult
+from harness.price_table import price_table
+from harness.progress_file import ProgressFile
 
 #: Where no terminal says how wide it is, as in the log of a CI run.
 _WIDTH_ELSEWHERE = 180
@@ -33,6 +35,11 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH
     "--output", type=click.Path(path_type=Path), default="store/comparison", show_default=True,
     help="Folder for comparison.json and comparison.html.",
 )  # fmt: skip
+@click.option(
+    "--store", type=click.Path(path_type=Path), default=None,
+    help="Keep every run and its report there; the page leads to them.",
+)  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on with a comparison that was interrupted.")
 def compare_command(
     systems: tuple[str, ...],
     scenarios: str,
@@ -41,6 +48,8 @@ def compare_command(
     first_seed: int,
     jobs: int,
     output: Path,
+    store: Path | None,
+    resume: bool,
 ) -> int:
     """Compare SYSTEMs under partial connectivity: who goes on, and after how long?"""
     if seeds < 1 or jobs < 1:
@@ -48,34 +57,62 @@ def compare_command(
     names = scenario_names() if scenarios == "all" else scenarios.split(",")
     if slow:
         names = [form for name in names for form in (name, f"{name}-slow")]
+    progress_file = ProgressFile(output / "comparison.runs.jsonl")
     columns = (TextColumn("running"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=len(systems) * len(names) * seeds)
-        comparison = compare(
-            systems,
-            names,
-            range(first_seed, first_seed + seeds),
-            jobs=jobs,
-            finished=lambda: progress.advance(task),
-        )
+    whole = len(systems) * len(names) * seeds
+    try:
+        with progress_file, Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task("", total=whole)
+
+            def finished(work: Work, result: SeedResult) -> None:
+                progress_file.add(work, result)
+                progress.advance(task)
+
+            comparison = compare(
+                systems,
+                names,
+                range(first_seed, first_seed + seeds),
+                jobs=jobs,
+                store=store,
+                known=progress_file.read() if resume else {},
+                finished=finished,
+            )
+    except BaseException as error:
+        if progress_file.added:
+            error.add_note(
+                f"{progress_file.added} of {whole} runs are kept in {progress_file.path}; the same "
+                "command with --resume goes on from there."
+            )
+        raise
     console.print(_table(comparison))
     console.print(
         "Median time from the cut to the first new answer, in T, the system's own patience; "
         "e: elections while cut; u: share of the second half without an answer."
     )
-    output.mkdir(parents=True, exist_ok=True)
+    if comparison.differ:
+        console.print(price_table(comparison))
+        console.print(
+            "Each system is judged by what it promises. Answered: of the operations begun while "
+            "links were cut, and the worst run. Stale: of all reads, and how old they were."
+        )
     document = output / "comparison.json"
     document.write_bytes(msgspec.json.format(msgspec.json.encode(comparison)) + b"\n")
     from reports.comparison import write_comparison
 
     page = output / "comparison.html"
-    write_comparison(page, comparison, command=_again(systems, scenarios, slow, seeds, first_seed))
+    command = _again(systems, scenarios, slow, seeds, first_seed, store)
+    write_comparison(page, comparison, command=command)
     console.print(f"report  {page}\ndata    {document}", markup=False, soft_wrap=True)
     return {"pass": 0, "fail": 1}.get(comparison.outcome, 2)
 
 
 def _again(
-    systems: tuple[str, ...], scenarios: str, slow: bool, seeds: int, first_seed: int
+    systems: tuple[str, ...],
+    scenarios: str,
+    slow: bool,
+    seeds: int,
+    first_seed: int,
+    store: Path | None,
 ) -> str:
     """The command line of this comparison; defaults are left out."""
     words = ["splitbrain", "compare", *systems]
@@ -83,6 +120,7 @@ def _again(
     words += ["--slow"] if slow else []
     words += [] if seeds == 3 else ["--seeds", str(seeds)]
     words += [] if first_seed == 1 else ["--first-seed", str(first_seed)]
+    words += [] if store is None else ["--store", str(store)]
     return shlex.join(words)
 
 

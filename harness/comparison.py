@@ -7,21 +7,31 @@ A worker process that dies takes nothing along: what went wrong comes out as the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
+from pathlib import Path
 
 from harness import catalog
+from harness.command_line import run_command
 from harness.errors import UsageError
 from harness.experiment import Experiment, seconds
+from harness.fitting import check_fit, promise_of
 from harness.grid import Cell, Comparison, ScenarioFacts, SeedResult
 from harness.measures import measure
-from harness.pipeline import carry_out, run_command
+from harness.pipeline import carry_out
 
 #: Long enough for every script of `nemeses.scenarios`, and for the time after the heal.
 TIME_LIMIT_NS = seconds(45)
 #: How many nodes a cluster has in a comparison; the scripts are made for five.
 NODES = 5
+#: What clients do. Systems that only converge have no cas; beside them nobody gets any, so that all
+#: do the same work. Each is judged by what it promises.
+WORKLOAD = "register"
+Options = dict[str, str | int | float | bool]
+WITHOUT_CAS: Options = {"cas": False}
+#: A run of the grid: system, scenario, seed.
+Work = tuple[str, str, int]
 
 
 def compare(
@@ -30,12 +40,15 @@ def compare(
     seeds: Sequence[int],
     *,
     jobs: int = 1,
-    finished: Callable[[], object] = lambda: None,
+    store: Path | None = None,
+    known: Mapping[Work, SeedResult] | None = None,
+    finished: Callable[[Work, SeedResult], object] = lambda work, result: None,
 ) -> Comparison:
-    """Run the grid on `jobs` processes; `finished` is called after each run.
+    """Run the grid on `jobs` processes; `finished` is called with each run as it ends.
 
-    A name that is given twice counts once. Raises UsageError for unknown names before anything
-    runs.
+    Runs are kept below `store` if that is given. What is `known` is taken as it is and not run
+    again; `finished` is called for it as well. A name that is given twice counts once. Raises
+    UsageError for unknown names, and for a system without registers, before anything runs.
     """
     systems, scenarios, seeds = (
         list(dict.fromkeys(systems)),
@@ -49,20 +62,18 @@ def compare(
             catalog.load(kind, name)
     for name in scenarios:
         scenario_facts(name)
+    for name in systems:
+        check_fit(WORKLOAD, name)
+    promises = {name: promise_of(catalog.load("system", name)) for name in systems}
+    options = {} if set(promises.values()) == {"linearizable"} else WITHOUT_CAS
     work = [(a, b, seed) for a in systems for b in scenarios for seed in seeds]
-    results: dict[tuple[str, str, int], SeedResult] = {}
-    if jobs <= 1:
-        for item in work:
-            results[item] = _one(*item)
-            finished()
-    else:
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            futures = {pool.submit(_one, *item): item for item in work}
-            for future in as_completed(futures):
-                results[futures[future]] = future.result()
-                finished()
+    results: dict[Work, SeedResult] = {}
+    for item, result in _all(work, known or {}, jobs, store, options):
+        results[item] = result
+        finished(item, result)
     return Comparison(
         systems=systems,
+        promises=promises,
         scenarios=[scenario_facts(name) for name in scenarios],
         seeds=seeds,
         cells=[
@@ -76,6 +87,35 @@ def compare(
             for scenario in scenarios
         ],
     )
+
+
+def _all(
+    work: Sequence[Work],
+    known: Mapping[Work, SeedResult],
+    jobs: int,
+    store: Path | None,
+    options: Options,
+) -> Iterator[tuple[Work, SeedResult]]:
+    """The result of each item of `work`, as they come; what is known of other runs is not used."""
+    fit = {
+        item: known[item]
+        for item in work
+        if item in known
+        and known[item].command == run_command(_experiment(*item[:2], options), item[2])
+    }
+    yield from fit.items()
+    rest = [item for item in work if item not in fit]
+    if jobs <= 1 or not rest:
+        yield from ((item, _one(*item, store, options)) for item in rest)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        try:
+            futures = {pool.submit(_one, *item, store, options): item for item in rest}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # what has begun ends, and nothing else begins
+            raise
 
 
 def scenario_facts(name: str) -> ScenarioFacts:
@@ -109,16 +149,22 @@ def scenario_names() -> list[str]:
     return [name for *_, name in sorted(scenarios)]
 
 
-def _one(system: str, scenario: str, seed: int) -> SeedResult:
-    experiment = Experiment(
+def _experiment(system: str, scenario: str, options: Options) -> Experiment:
+    return Experiment(
         system=system,
+        workload=WORKLOAD,
         nemesis=scenario,
+        options=options,
         nodes=NODES,
         clients=20,
         time_limit_ns=TIME_LIMIT_NS,
         wire=True,
     )
-    result = carry_out(experiment, seed)
+
+
+def _one(system: str, scenario: str, seed: int, store: Path | None, options: Options) -> SeedResult:
+    experiment = _experiment(system, scenario, options)
+    result = carry_out(experiment, seed, store=store)
     return SeedResult(
         seed=seed,
         outcome=result.verdict.outcome,
@@ -126,4 +172,5 @@ def _one(system: str, scenario: str, seed: int) -> SeedResult:
         digest=result.run.digest,
         command=run_command(experiment, seed),
         measures=measure(result.run),
+        folder="" if result.folder is None else str(result.folder.path),
     )

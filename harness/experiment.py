@@ -33,7 +33,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `system`, `workload` and `nemesis` are names of the catalog (`splitbrain list`) or references
     `module:attribute`; several nemeses are joined by commas. `flaw` plants one of the system's
     flaws. Clients together try `rate_per_s` operations a second until `time_limit_ns`; then the
-    faults stop, and after `recovery_ns` of quiet the workload's final operations follow. The
+    faults stop, and after `recovery_ns` of quiet the workload's final operations follow; workloads
+    that watch the recovery itself (those of convergent systems) go without that quiet. The
     nemesis starts or stops each of its faults every `interval_ns` on average. `options` go to the
     workload. `drift_ppm` bounds the drift of the nodes' clocks. `wire` encodes and decodes every
     message. `invariants` lets the system's invariants watch its nodes, and end the run when one is

@@ -6,11 +6,13 @@ only if every seed recovered.
 
 from __future__ import annotations
 
-from statistics import median
+from collections.abc import Sequence
+from statistics import fmean, median
 
 import msgspec
 
 from harness.measures import Measures
+from harness.system import Promise
 from harness.verdict import SEVERITY, Outcome
 
 
@@ -29,7 +31,7 @@ class ScenarioFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of the grid; `command` carries it out again."""
+    """One run of the grid; `command` carries it out again; `folder` is where it is kept."""
 
     seed: int
     outcome: Outcome
@@ -37,6 +39,7 @@ class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     command: str
     measures: Measures
+    folder: str = ""
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,19 +94,69 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         return float(median(getattr(result.measures, name) for result in self.results))
 
 
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """What one system costs and gives: means over runs of shares, medians over runs of the rest.
+
+    Latencies are those of answers during the cut, of runs in which there were any; staleness is
+    that of all reads of a run. `answered_least_ratio` and `age_max_ns` are the worst run's.
+    """
+
+    promise: Promise
+    latency_median_ns: float
+    latency_p99_ns: float
+    answered_ratio: float
+    answered_least_ratio: float
+    stale_ratio: float
+    age_p99_ns: float
+    age_max_ns: int
+    messages_per_operation: float
+
+
+def _median(values: Sequence[float]) -> float:
+    return float(median(values)) if values else 0.0
+
+
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole grid, in the order in which systems and scenarios were named."""
+    """The whole grid, in the order in which systems and scenarios were named; `promises` says what
+    each system is judged by."""
 
     systems: list[str]
     scenarios: list[ScenarioFacts]
     seeds: list[int]
     cells: list[Cell]
+    promises: dict[str, Promise] = {}
 
     @property
     def outcome(self) -> Outcome:
         """The worst verdict of all runs."""
         return max((cell.outcome for cell in self.cells), key=SEVERITY.__getitem__)
 
+    @property
+    def differ(self) -> bool:
+        """Whether the systems promise different things, so that prices are worth comparing."""
+        return len(set(self.promises.values())) > 1
+
     def cell(self, system: str, scenario: str) -> Cell:
         """The cell of a pair."""
         return next(c for c in self.cells if (c.system, c.scenario) == (system, scenario))
+
+    def price(self, system: str) -> Price:
+        """What the promise of a system costs, over all scenarios and seeds."""
+        found = [
+            result.measures
+            for cell in self.cells
+            if cell.system == system
+            for result in cell.results
+        ]
+        served = [one for one in found if one.goodput_per_s > 0]
+        return Price(
+            promise=self.promises.get(system, "linearizable"),
+            latency_median_ns=_median([one.latency_median_ns for one in served]),
+            latency_p99_ns=_median([one.latency_p99_ns for one in served]),
+            answered_ratio=fmean(one.answered_ratio for one in found),
+            answered_least_ratio=min(one.answered_ratio for one in found),
+            stale_ratio=fmean(one.stale_ratio for one in found),
+            age_p99_ns=_median([one.age_p99_ns for one in found]),
+            age_max_ns=max(one.age_max_ns for one in found),
+            messages_per_operation=_median([one.messages_per_operation for one in found]),
+        )

@@ -63,6 +63,9 @@ class InvariantViolated(SplitbrainError):
         self.first = first
         self.second = second
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.invariant, self.reason, self.first, self.second)
+
     def verdict(self) -> Verdict:
         """The violation as the verdict `invariants`, its two sightings as the witness."""
         return Verdict(

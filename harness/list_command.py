@@ -11,6 +11,7 @@ from rich.table import Table
 
 from harness import catalog
 from harness.errors import unknown_name
+from harness.fitting import promise_of, systems_for, workloads_for
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -31,10 +32,12 @@ def list_command(names: tuple[str, ...]) -> int:
             _show_one(name)
         return 0
     for kind, title in _TITLES.items():
-        table = _table(title, "name", "what it is")
+        promises = ["promises"] if kind == "system" else []
+        table = _table(title, "name", *promises, "what it is")
         for name in catalog.names(kind):
             if not name.endswith("-slow"):
-                table.add_row(name, _summary(catalog.load(kind, name)))
+                thing = catalog.load(kind, name)
+                table.add_row(name, *[promise_of(thing)] * len(promises), _summary(thing))
         console.print(table)
     from checkers.linearizability import MODELS
 
@@ -58,6 +61,11 @@ def _show_one(name: str) -> None:
         thing = catalog.load(kind, name)
         console.print(f"[bold]{kind} {name}[/]: ", end="")
         console.print(_summary(thing), markup=False)
+        if kind == "system":
+            fitting = ", ".join(workloads_for(thing)) or "none"
+            console.print(f"promises to be {promise_of(thing)}; workloads: {fitting}")
+        if kind == "workload":
+            console.print(f"systems: {', '.join(systems_for(thing)) or 'none'}")
         flaws = getattr(thing, "flaws", {})
         if flaws:
             table = _table("planted flaws, for --flaw", "name", "what is changed", "what it breaks")
@@ -78,7 +86,9 @@ def _summary(thing: Any) -> str:
     if summary is None:
         summary = (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ").split(". ")[0]
     flaws = len(getattr(thing, "flaws", {}))
-    return summary.rstrip(".") + (f" ({flaws} planted flaws)" if flaws > 1 else "")
+    summary = summary.rstrip(".") + (f" ({flaws} planted flaws)" if flaws > 1 else "")
+    reason = thing.unavailable() if hasattr(thing, "unavailable") else None
+    return summary if reason is None else f"{summary}. Not available here: {reason}"
 
 
 def _options(workload: Any) -> list[tuple[str, str]]:

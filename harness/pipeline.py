@@ -18,15 +18,17 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
-from harness.checks import followers, judges
+from harness.checks import followers, judged, judges
+from harness.claim import under_way
+from harness.command_line import run_command
 from harness.errors import SplitbrainError
 from harness.experiment import SECOND_NS, Experiment
+from harness.foreign import carry
 from harness.plan import Plan
-from harness.runner import Run, make_nemesis, make_system, make_workload, replay, run
+from harness.runner import Run, make_nemesis, make_system, make_workload
+from harness.simulation.recording import Recording
 from harness.store import RunFolder, new_folder
-from harness.verdict import Verdict, worst
+from harness.verdict import Checker, Verdict, worst
 
 #: Told what is going on, for progress lines: "running", "checking", "reporting".
 Progress = Callable[[str], object]
@@ -93,27 +95,46 @@ def _through(
     if not scripted:
         make_nemesis(experiment.nemesis)
     folder = None if store is None else new_folder(store, experiment.slug, plan.seed)
+    with under_way(None if folder is None else folder.path):
+        return _kept(
+            plan, folder, checkers, progress, scripted=scripted, report_passes=report_passes
+        )
+
+
+def _kept(
+    plan: Plan,
+    folder: RunFolder | None,
+    checkers: Sequence[Checker],
+    progress: Progress,
+    *,
+    scripted: bool,
+    report_passes: bool,
+) -> Result:
     progress("running")
     with nullcontext() if folder is None else folder.recording() as file:
         if folder is not None:
             folder.save_plan(plan)  # what is known so far, should the run be cut short
         sink = None if file is None else file.write
-        done = replay(plan, sink=sink) if scripted else run(experiment, plan.seed, sink=sink)
-    if folder is not None:
+        done = carry(plan, scripted=scripted, sink=sink)
+    recording = done.recording() if folder is not None else None
+    if folder is not None and recording is not None:
         folder.save_plan(done.plan)
         folder.save_trace(done)
+        folder.save_recording(recording)
     progress("checking")
-    verdicts = [checker.check(done.history) for checker in checkers]
+    verdicts = judged(checkers, make_workload(plan.experiment), done.history)
     if done.stopped is not None:
         verdicts = [_with_stop(verdict, done) for verdict in verdicts]
     if done.violation is not None:
         verdicts.insert(0, done.violation.verdict())
+    if done.death is not None:
+        verdicts.insert(0, done.death)
     result = Result(run=done, verdicts=verdicts, folder=folder)
-    if folder is not None:
+    if folder is not None and recording is not None:
         folder.save_verdicts(done, verdicts)
         if report_passes or not result.verdict.passed:
             progress("reporting")
-            write_report_of(result, folder.report)
+            _write_report(result, recording, folder.report)
     return result
 
 
@@ -149,66 +170,18 @@ def _stop_sentence(run: Run, stopped_at_ns: int) -> str:
 
 def write_report_of(result: Result, path: Path) -> None:
     """Write the HTML report of a finished run."""
-    from reports import write_report  # matplotlib takes a while to import
+    _write_report(result, result.run.recording(), path)
 
-    plan = result.run.plan
-    experiment = plan.experiment
-    facts = {
-        "system": experiment.system + (f", flaw {experiment.flaw}" if experiment.flaw else ""),
-        "workload": experiment.workload,
-        "nemesis": experiment.nemesis,
-        "nodes": str(experiment.nodes),
-        "clients": str(experiment.clients),
-        "seed": str(plan.seed),
-        "simulated time": f"{result.run.duration_ns / SECOND_NS:.1f} s",
-        "messages delivered": f"{result.run.delivered:,}",
-        "messages lost": f"{result.run.dropped:,}",
-        "fault changes": str(len(plan.faults)),
-        "digest": result.run.digest,
-    }
-    write_report(
-        path,
-        title=experiment.title,
-        history=result.run.history,
-        verdicts=result.verdicts,
-        facts=facts,
+
+def _write_report(result: Result, recording: Recording, path: Path) -> None:
+    from reports import write_report  # templates and plots take a while to import
+    from reports.loading import run_data
+
+    data = run_data(
+        result.run.plan,
+        result.run.history,
+        result.verdicts,
+        recording,
         replay_command=result.replay_command,
     )
-
-
-def run_command(experiment: Experiment, seed: int) -> str:
-    """The command line that carries out the experiment with that seed; defaults are left out."""
-    words = ["splitbrain", "run", experiment.system, "--seed", str(seed)]
-    default = Experiment()
-    for name in Experiment.__struct_fields__:
-        value = getattr(experiment, name)
-        if name in ("system", "options") or value == getattr(default, name):
-            continue
-        if name.endswith("_ns"):
-            words += [f"--{name.removesuffix('_ns').replace('_', '-')}", _exact_seconds(value)]
-        elif isinstance(value, bool):
-            flag = name.replace("_", "-")
-            words += [f"--{flag}" if value else f"--no-{flag}"]
-        elif name == "checkers":
-            words += ["--checker", ",".join(value)]
-        else:
-            option = {"rate_per_s": "rate", "loss_ratio": "loss", "duplicate_ratio": "duplicate"}
-            words += [f"--{option.get(name, name).replace('_', '-')}", str(value)]
-    for name, value in sorted(experiment.options.items()):
-        words += ["--option", f"{name}={_option_text(value)}"]
-    return shlex.join(words)
-
-
-def _exact_seconds(duration_ns: int) -> str:
-    """In seconds, to the nanosecond: a rounded time limit would be another run."""
-    return f"{duration_ns // SECOND_NS}.{duration_ns % SECOND_NS:09d}".rstrip("0").rstrip(".")
-
-
-def _option_text(value: str | int | float | bool) -> str:
-    """What the command line reads as `value`; a text that looks like a number stands in quotes."""
-    if isinstance(value, str):
-        try:
-            msgspec.json.decode(value)
-        except msgspec.DecodeError:
-            return value
-    return msgspec.json.encode(value).decode()
+    write_report(path, **data.arguments)

@@ -6,12 +6,17 @@
 Each test runs once per seed. `@pytest.mark.splitbrain(seeds=20)` asks for more of them, and
 `--splitbrain-seeds N` multiplies that; every seed is a test of its own, so pytest-xdist spreads
 them. A failure says the verdict, the seed, the command that replays it, and where the report is.
+
+The same stands in the properties of the test (`splitbrain_outcome`, `_verdict`, `_seed`, `_digest`,
+`_replay`, `_report`), and so in `--junitxml`. With pytest-html the row of the test links to the
+report and carries the witness and the log of events as text. Both work under pytest-xdist.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +27,9 @@ if TYPE_CHECKING:
     from harness.experiment import Experiment
     from harness.pipeline import Result
     from harness.verdict import Outcome
+
+#: The folders of the runs that a test has left behind.
+_KEPT = pytest.StashKey[list[Path]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -80,6 +88,43 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("splitbrain_seed", seeds, ids=[f"seed{seed}" for seed in seeds])
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    page = item.config.getoption("htmlpath", None)  # of pytest-html, if it is there and asked
+    if report.when == "call" and page:
+        attached = [
+            extra for folder in item.stash.get(_KEPT, []) for extra in _extras(folder, page)
+        ]
+        if attached:
+            report.extras = [*getattr(report, "extras", []), *attached]  # type: ignore[attr-defined]
+    return report
+
+
+def _extras(folder: Path, page: str) -> list[dict[str, Any]]:
+    """What pytest-html shows of a run: a link to its report, and its text within the page."""
+    from pytest_html import extras
+
+    from harness.errors import SplitbrainError
+    from reports.frame import relative_address
+    from reports.loading import load_run
+    from reports.text import model_of, render_text
+
+    beside = Path(os.path.expandvars(page)).expanduser().resolve().parent
+    name = f"splitbrain {folder.name}"
+    found = []
+    if (folder / "report.html").is_file():
+        found.append(extras.url(relative_address(folder / "report.html", beside), name=name))
+    try:
+        data = load_run(folder)
+        told = render_text(model_of(data), data.recording)
+    except SplitbrainError as error:  # an attachment must not take the test's own failure away
+        told = str(error)
+    return [*found, extras.text(told, name=f"{name} as text")]
+
+
 @pytest.fixture
 def splitbrain_seed(request: pytest.FixtureRequest) -> int:
     """The seed of this test; set by the plugin."""
@@ -89,6 +134,7 @@ def splitbrain_seed(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def splitbrain(
+    request: pytest.FixtureRequest,
     splitbrain_seed: int,
     pytestconfig: pytest.Config,
     record_property: Callable[[str, Any], None],
@@ -108,14 +154,30 @@ def splitbrain(
         result = carry_out(experiment, splitbrain_seed, store=store, report_passes=keep)
         record_property("splitbrain_seed", splitbrain_seed)
         record_property("splitbrain_digest", result.run.digest)
+        record_property("splitbrain_outcome", result.verdict.outcome)
         record_property("splitbrain_verdict", result.verdict.reason)
         if result.verdict.outcome == expect:
             if result.verdict.passed and not keep:
                 _forget(result)
+            else:
+                _remember(request, result, record_property)
             return result
+        _remember(request, result, record_property)
         pytest.fail(_message(result, expect), pytrace=False)
 
     return run
+
+
+def _remember(
+    request: pytest.FixtureRequest, result: Result, record_property: Callable[[str, Any], None]
+) -> None:
+    """The run stays: say where, for whoever reads the results of the tests."""
+    record_property("splitbrain_replay", result.replay_command)
+    if result.folder is None:
+        return
+    if result.folder.report.exists():
+        record_property("splitbrain_report", str(result.folder.report))
+    request.node.stash.setdefault(_KEPT, []).append(result.folder.path)
 
 
 def _forget(result: Result) -> None:

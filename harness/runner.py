@@ -20,8 +20,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,6 +29,7 @@ from harness import catalog
 from harness.checks import OnlineChecker, followers, judges
 from harness.errors import UsageError, unknown_name
 from harness.experiment import SECOND_NS, Experiment
+from harness.fitting import check_fit, promise_of
 from harness.formats.jsonl import jsonl_line
 from harness.generators import (
     GeneratorLike,
@@ -46,19 +46,39 @@ from harness.generators import replay as replayed
 from harness.history import History, Recorder
 from harness.interpreter import Carrier, Interpreter
 from harness.invariant import InvariantViolated
-from harness.nemesis import Composed, Fault, Nemesis
+from harness.nemesis import Composed, Nemesis
 from harness.operation import Operation
 from harness.plan import Plan, PlannedFault, PlannedOperation
+from harness.scripted import Scripted, planned
 from harness.simulation.driver import simulate
 from harness.simulation.network import LinkModel
+from harness.simulation.recording import Facts, Log, Recording
 from harness.simulation.trace import REPLAY_EVENTS, RING_EVENTS, TraceEvent, trace_lines
 from harness.simulation.wire import Wire
 from harness.simulation.world import Probe, SimulatedWorld
 from harness.system import System
 from harness.verdict import Verdict
-from harness.workload import Workload
+from harness.workload import Setting, Workload
 
 Sink = Callable[[bytes], object]
+
+
+class Onlooker:
+    """Is told what a run plans and does while it goes on, for whoever may not see its end.
+
+    This one does not care; `harness.foreign` has one that carries it all to another process.
+    """
+
+    def row(self, line: bytes) -> None:
+        """The next row of the history, as a line of JSON."""
+
+    def planned(self, item: PlannedOperation | PlannedFault) -> None:
+        """The next operation or fault, right before it begins."""
+
+    def log(self, experiment: Experiment) -> Log | None:
+        """What the world is to write its events to; None for a log of its own."""
+        return None
+
 
 #: How long after its planned end a run may go on before it is given up.
 GRACE_NS = 600 * SECOND_NS
@@ -74,6 +94,7 @@ class Run:
     `delivered_bytes` is the size of the delivered messages, 0 unless the experiment has `wire`.
     `violation` is the invariant whose violation ended the run, if one did; `stopped` is what a
     checker that followed the run said when it stopped it, its details with the time and the row.
+    `death` says how the run took its process with it, if it did (`harness.foreign`).
     """
 
     plan: Plan
@@ -88,6 +109,22 @@ class Run:
     duration_ns: int = 0
     violation: InvariantViolated | None = None
     stopped: Verdict | None = None
+    log: Log | None = None
+    death: Verdict | None = None
+
+    def recording(self) -> Recording:
+        """What was recorded for a report, put into columns and words."""
+        experiment = self.plan.experiment
+        facts = Facts(
+            digest=self.digest,
+            duration_ns=self.duration_ns,
+            delivered=self.delivered,
+            delivered_bytes=self.delivered_bytes,
+            dropped=self.dropped,
+            goals=self.goals,
+        )
+        log = Log(nodes=experiment.nodes) if self.log is None else self.log
+        return Recording.of(log, clients=experiment.clients, facts=facts, marks=self.probes)
 
     def trace_lines(self) -> Iterator[bytes]:
         """The trace as lines of JSON."""
@@ -99,24 +136,41 @@ class Run:
         return trace_lines(self.trace, name)
 
 
-def run(experiment: Experiment, seed: int, *, sink: Sink | None = None) -> Run:
+def run(
+    experiment: Experiment,
+    seed: int,
+    *,
+    sink: Sink | None = None,
+    onlooker: Onlooker | None = None,
+) -> Run:
     """Run `experiment` with `seed`. Raises UsageError for unknown names and bad options."""
-    return _Execution(Plan(experiment=experiment, seed=seed), sink).run()
+    return _Execution(Plan(experiment=experiment, seed=seed), sink, onlooker).run()
 
 
-def replay(plan: Plan, *, sink: Sink | None = None) -> Run:
+def replay(plan: Plan, *, sink: Sink | None = None, onlooker: Onlooker | None = None) -> Run:
     """Run exactly the operations and faults of `plan`, without generator or nemesis."""
-    return _Execution(plan, sink, scripted=True).run()
+    return _Execution(plan, sink, onlooker, scripted=True).run()
 
 
 def make_system(experiment: Experiment) -> System:
-    """The system under test, with its flaw if one is planted."""
-    made: System = catalog.load("system", experiment.system)(flaw=experiment.flaw)
+    """The system under test, with its flaw if one is planted.
+
+    Raises UsageError for a system that cannot run here, with the cure.
+    """
+    system_class = catalog.load("system", experiment.system)
+    reason = system_class.unavailable()
+    if reason is not None:
+        raise UsageError(f"The system {experiment.system!r} cannot run here: {reason}")
+    made: System = system_class(flaw=experiment.flaw)
     return made
 
 
 def make_workload(experiment: Experiment) -> Workload:
-    """The workload with its options."""
+    """The workload with its options, for the system of the experiment.
+
+    Raises UsageError if that has no language in common with it.
+    """
+    check_fit(experiment.workload, experiment.system)
     workload_class = catalog.load("workload", experiment.workload)
     try:
         made: Workload = workload_class(**experiment.options)
@@ -125,6 +179,11 @@ def make_workload(experiment: Experiment) -> Workload:
             f"The workload {experiment.workload!r} does not take these options: {error}. "
             f"Given: {dict(experiment.options)}. `splitbrain list` shows what it takes."
         ) from error
+    made.setting = Setting(
+        promise=promise_of(catalog.load("system", experiment.system)),
+        nodes=experiment.nodes,
+        clients=experiment.clients,
+    )
     return made
 
 
@@ -138,45 +197,25 @@ def make_nemesis(names: str) -> Nemesis:
     return parts[0] if len(parts) == 1 else Composed(parts)
 
 
-class _Scripted:
-    """Stands in for the nemesis in a replay: the faults of the plan, one after the other."""
-
-    def __init__(self, faults: Sequence[PlannedFault]) -> None:
-        self._faults = deque(sorted(faults, key=lambda fault: fault.time_ns))
-
-    def resolve(self, f: str) -> Fault:
-        planned = self._faults.popleft()
-        assert planned.f == f, f"the plan says {planned.f}, the generator {f}"
-        return Fault(value=planned.value, actions=planned.actions)
-
-    def only_heal(self, *, begun: int) -> GeneratorLike:
-        """Forget all that is to come but what stops faults, and give that.
-
-        The first `begun` faults have begun and will be resolved in a moment.
-        """
-        faults = list(self._faults)
-        healing = [fault for fault in faults[begun:] if fault.f.startswith("stop-")]
-        self._faults = deque([*faults[:begun], *healing])
-        return _planned(healing)
-
-
-def _planned(faults: Iterable[PlannedFault]) -> GeneratorLike:
-    return replayed(
-        {"time_ns": fault.time_ns, "thread": "nemesis", "f": fault.f} for fault in faults
-    )
-
-
 class _Execution:
     """One run on its way."""
 
-    def __init__(self, plan: Plan, sink: Sink | None, *, scripted: bool = False) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        sink: Sink | None,
+        onlooker: Onlooker | None,
+        *,
+        scripted: bool = False,
+    ) -> None:
         self.plan = plan
+        self.onlooker = onlooker or Onlooker()
         self.experiment = experiment = plan.experiment
         self.sink = sink
         self.system = make_system(experiment)
         self.workload = make_workload(experiment)
         self.nemesis = None if scripted else make_nemesis(experiment.nemesis)
-        self.script = _Scripted(plan.faults) if scripted else None
+        self.script = Scripted(plan.faults) if scripted else None
         self.followers: list[OnlineChecker] = []
         if experiment.stop_early:
             self.followers = followers(judges(experiment.checkers, self.workload))
@@ -198,6 +237,7 @@ class _Execution:
             buggify=experiment.buggify,
             wire=Wire(self.system.messages) if experiment.wire else None,
             trace_capacity=REPLAY_EVENTS if scripted else RING_EVENTS,
+            log=self.onlooker.log(experiment),
             invariants=self.system.invariants() if experiment.invariants else (),
         )
         self.draws = self.world.stream("nemesis")
@@ -242,6 +282,7 @@ class _Execution:
             duration_ns=self.world.now_ns,
             violation=violation,
             stopped=self.stopped,
+            log=self.world.log,
         )
 
     # ---- what happens when
@@ -250,6 +291,7 @@ class _Execution:
         """Work under faults; then heal, rest, and do the final operations."""
         assert self.nemesis is not None
         experiment = self.experiment
+        rest_ns = experiment.recovery_ns if self.workload.rests else 0
         spacing_ns = round(SECOND_NS / experiment.rate_per_s)
         work = clients(
             stagger(spacing_ns, self.workload.generator()),
@@ -258,22 +300,21 @@ class _Execution:
         return phases(
             time_limit(experiment.time_limit_ns, work),
             nemesis(self.nemesis.final()),
-            sleep(experiment.recovery_ns),
+            sleep(rest_ns),
             clients(self.workload.final()),
         )
 
     def _recorded(self) -> GeneratorLike:
-        return any_of(replayed(self.plan.operations), _planned(self.plan.faults))
+        return any_of(replayed(self.plan.operations), planned(self.plan.faults))
 
     # ---- who does it
 
     def _client(self, thread: int, process: int) -> Carrier:
-        nodes = self.world.nodes
         connection = self.system.connect(
             self.world.port(thread),
             process=process,
-            nodes=nodes,
-            home=nodes[thread % len(nodes)],
+            nodes=self.world.nodes,
+            home=self.workload.setting.home_of(process),
         )
 
         async def carry(invocation: Invocation) -> Any:
@@ -287,14 +328,14 @@ class _Execution:
         else:
             assert self.nemesis is not None
             fault = self.nemesis.resolve(invocation.f, self.world, self.draws)
-        self.faults.append(
-            PlannedFault(
-                time_ns=invocation.time_ns,
-                f=invocation.f,
-                value=fault.value,
-                actions=tuple(fault.actions),
-            )
+        planned = PlannedFault(
+            time_ns=invocation.time_ns,
+            f=invocation.f,
+            value=fault.value,
+            actions=tuple(fault.actions),
         )
+        self.onlooker.planned(planned)
+        self.faults.append(planned)
         await self.world.perform(fault.actions)
         return fault.value
 
@@ -302,21 +343,22 @@ class _Execution:
 
     def _dispatched(self, invocation: Invocation) -> None:
         if isinstance(invocation.thread, int):
-            self.operations.append(
-                PlannedOperation(
-                    time_ns=invocation.time_ns,
-                    thread=invocation.thread,
-                    f=invocation.f,
-                    key=invocation.key,
-                    value=invocation.value,
-                )
+            planned = PlannedOperation(
+                time_ns=invocation.time_ns,
+                thread=invocation.thread,
+                f=invocation.f,
+                key=invocation.key,
+                value=invocation.value,
             )
+            self.onlooker.planned(planned)
+            self.operations.append(planned)
 
     def _journal(self, operation: Operation) -> None:
         line = jsonl_line(operation)
         self.hash.update(line)
         if self.sink is not None:
             self.sink(line)
+        self.onlooker.row(line)
         self.recorder.append(
             time_ns=operation.time_ns,
             process=operation.process,
@@ -327,7 +369,8 @@ class _Execution:
             error=operation.error,
         )
         self.nemesis_rows += not operation.is_client
-        if self.followers and self.stopped is None:
+        watched = self.followers and operation.f not in self.workload.probes
+        if watched and self.stopped is None:
             self._follow(operation)
 
     def _follow(self, operation: Operation) -> None:

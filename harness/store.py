@@ -4,6 +4,7 @@
         plan.json        what decides the run; `splitbrain replay` takes it
         history.jsonl    every row, written as it happens
         trace.jsonl      the last events of nodes and network
+        recording.msgpack.gz    messages and nodes, for the report
         verdict.json     what the checkers said
         report.html      all of it, to look at
     store/latest -> the folder of the newest run
@@ -24,6 +25,7 @@ import msgspec
 from harness.errors import UsageError
 from harness.plan import Plan
 from harness.runner import Run
+from harness.simulation.recording import Recording
 from harness.verdict import Verdict, worst
 
 #: How long an encoded history may wait in memory, in bytes.
@@ -38,6 +40,7 @@ class RunFolder:
         self.plan = path / "plan.json"
         self.history = path / "history.jsonl"
         self.trace = path / "trace.jsonl"
+        self.recorded = path / "recording.msgpack.gz"
         self.verdict = path / "verdict.json"
         self.report = path / "report.html"
 
@@ -60,6 +63,9 @@ class RunFolder:
     def save_trace(self, run: Run) -> None:
         with self.trace.open("wb") as file:
             file.writelines(run.trace_lines())
+
+    def save_recording(self, recording: Recording) -> None:
+        self.recorded.write_bytes(recording.encode())
 
     def save_verdicts(self, run: Run, verdicts: Sequence[Verdict]) -> None:
         content = verdict_document(verdicts, digest=run.digest)

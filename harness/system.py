@@ -8,12 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
-from harness.errors import SplitbrainError, unknown_name
+from harness.errors import SplitbrainError, UsageError, unknown_name
 from harness.invariant import Invariant
 from harness.node import Command, Context, Message, Node, StateMachine
 from harness.world import Port
+
+#: "linearizable": every object behaves as if there were one copy of it. "convergent": any node
+#: answers with what it has, and all of them have the same soon after the last change and fault.
+Promise = Literal["linearizable", "convergent"]
+
+#: What clients can talk to. "machine": commands of whatever state machine the workload brings;
+#: "registers": those of `systems.machines.KeyValue`, the system's own; "store": puts, deletes and
+#: gets at consistency levels, CRDTs, members and timestamps (`docs/systems/gossip.md`).
+LANGUAGES: Mapping[str, str] = {
+    "machine": "a replicated state machine of any kind",
+    "registers": "registers",
+    "store": "a store with consistency levels and CRDTs",
+}
 
 
 class Refused(SplitbrainError):
@@ -22,6 +35,10 @@ class Refused(SplitbrainError):
 
 class Unanswered(SplitbrainError):
     """Nobody knows whether the command was or will be executed: the operation ends `info`."""
+
+
+class Unavailable(UsageError):
+    """The system cannot be had here; the text says why, and the cure."""
 
 
 class Connection(Protocol):
@@ -51,16 +68,28 @@ class System:
     summary: ClassVar[str]
     #: All message types that its nodes exchange, for wire mode and real networks.
     messages: ClassVar[tuple[type[Message], ...]] = ()
+    #: What clients may rely on; workloads judge by it.
+    promise: ClassVar[Promise] = "linearizable"
+    #: In which of `LANGUAGES` it can be talked to; a workload fits if it knows one of them.
+    speaks: ClassVar[tuple[str, ...]] = ("machine",)
     #: How long it takes the system at most to give a silent leader up: its election timeout or
     #: lease. Comparisons count in this unit.
     patience_ns: ClassVar[int] = 500_000_000
     #: The flaws that can be planted, by name.
     flaws: ClassVar[Mapping[str, Flaw]] = {}
+    #: Whether its nodes run native code that may kill the process. Its runs then happen in a child
+    #: process, whose death is a verdict (see `harness.foreign`).
+    foreign: ClassVar[bool] = False
 
     def __init__(self, *, flaw: str | None = None) -> None:
         if flaw is not None and flaw not in self.flaws:
             raise unknown_name(f"flaw of {self.name}", flaw, self.flaws)
         self.flaw = flaw
+
+    @classmethod
+    def unavailable(cls) -> str | None:
+        """Why it cannot run here, and the cure; None if it can. Looks only, and is quick."""
+        return None
 
     def node(self, context: Context, machine: StateMachine) -> Node:
         """A new replica of `machine`."""

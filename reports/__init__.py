@@ -34,8 +34,12 @@ from os import PathLike
 from pathlib import Path
 
 from harness.history import History
+from harness.simulation.recording import Recording
 from harness.verdict import Verdict
 
+# A run that was kept: `reports.loading.load_run(folder)` gives the data of its report and
+# `reports.loading.write_report_of_folder(folder, path)` writes the same report again. Style sheet,
+# scripts and policy of all pages: `reports.design`.
 __all__ = ["render_report", "write_report"]
 
 
@@ -47,6 +51,7 @@ def write_report(
     verdicts: Sequence[Verdict],
     facts: Mapping[str, str],
     replay_command: str,
+    recording: Recording | None = None,
 ) -> None:
     """Writes the report of a run to `path`, as UTF-8; see `render_report` for the arguments."""
     html = render_report(
@@ -55,6 +60,7 @@ def write_report(
         verdicts=verdicts,
         facts=facts,
         replay_command=replay_command,
+        recording=recording,
     )
     # Bytes, so that the file is the same on systems with other line ends.
     Path(path).write_bytes(html.encode())
@@ -67,13 +73,14 @@ def render_report(
     verdicts: Sequence[Verdict],
     facts: Mapping[str, str],
     replay_command: str,
+    recording: Recording | None = None,
 ) -> str:
     """The report of a run as an HTML document.
 
     The worst of `verdicts` speaks for the run; every failing one with a witness shows it.
     `facts` (system, workload, nemesis, seed, digest ...) are listed in their order; one called
-    "concurrency" or "clients" tells how many threads the clients were. Raises PairingError if the
-    history's operations contradict each other.
+    "concurrency" or "clients" tells how many threads the clients were. `recording` brings messages
+    and nodes. Raises PairingError if the history's operations contradict each other.
     """
     # Imported here: a run without a report need not load templates and drawings.
     from reports.model import build_report
@@ -86,5 +93,6 @@ def render_report(
             verdicts=verdicts,
             facts=facts,
             replay_command=replay_command,
-        )
+        ),
+        recording,
     )

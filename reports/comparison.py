@@ -19,9 +19,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.grid import Cell, Comparison, ScenarioFacts
+from harness.grid import Cell, Comparison, ScenarioFacts, SeedResult
 from harness.measures import BUCKET_NS
-from reports.page import content_hash, style_sheet, templates
+from reports.design import policy, script, style_sheet, templates
+from reports.frame import relative_address
 from reports.wording import count_text, duration_text, visible
 
 #: The size of the drawing of a time line, and of the links, in pixels.
@@ -58,14 +59,16 @@ class _Score:
 
 def write_comparison(path: str | PathLike[str], comparison: Comparison, *, command: str) -> None:
     """Writes the page to `path`, as UTF-8. `command` is what makes it again."""
-    Path(path).write_bytes(render_comparison(comparison, command=command).encode())
+    html = render_comparison(comparison, command=command, beside=Path(path).parent)
+    Path(path).write_bytes(html.encode())
 
 
-def render_comparison(comparison: Comparison, *, command: str) -> str:
-    """The page as an HTML document."""
+def render_comparison(comparison: Comparison, *, command: str, beside: Path | None = None) -> str:
+    """The page as an HTML document; where runs were kept, it links to them from `beside`."""
     environment = templates()
-    style = style_sheet(environment.get_template("comparison.css").render())
-    script = environment.get_template("copy.js").render()
+    own = ("heat.css", "comparison.css")
+    style = style_sheet("".join(environment.get_template(name).render() for name in own))
+    scripts = script("copy.js")
     return environment.get_template("comparison.html.j2").render(
         comparison=comparison,
         headline=_headline(comparison),
@@ -79,11 +82,19 @@ def render_comparison(comparison: Comparison, *, command: str) -> str:
         facts=_facts,
         graph=_graph,
         timeline=_timeline,
+        kept=lambda result: _kept(result, beside),
         style=Markup(style),
-        style_hash=content_hash(style),
-        script=Markup(script),
-        script_hash=content_hash(script),
+        script=Markup(scripts),
+        policy=policy(style, scripts),
     )
+
+
+def _kept(result: SeedResult, beside: Path | None) -> str:
+    """The address of the report of a run, from the folder of the page; empty if it has none."""
+    if not result.folder or beside is None:
+        return ""
+    report = Path(result.folder) / "report.html"
+    return relative_address(report, beside) if report.is_file() else ""
 
 
 def _occurs(comparison: Comparison, state: str) -> bool:

@@ -27,6 +27,9 @@ from harness.history import FAIL, INFO, OK, History
 from harness.verdict import SEVERITY, Outcome, Verdict, worst
 from reports.calls import OPEN, Calls
 from reports.faults import FaultLane, fault_lanes
+from reports.findings import Anomaly, Distribution, anomalies, distributions
+from reports.ladder import Model, ladder
+from reports.telling import Statement, statement_of
 from reports.witness import Witness, witness_context, witness_of
 from reports.wording import COMMAND_CHARACTERS, value_text, visible
 
@@ -97,6 +100,10 @@ class Report:
     clients: tuple[ClientCounts, ...]
     client_count: int
     witnesses: tuple[Witness, ...]
+    statements: tuple[Statement, ...]
+    anomalies: tuple[Anomaly, ...]
+    distributions: tuple[Distribution, ...]
+    ladder: tuple[tuple[Model, ...], ...]
     origin_ns: int
     notes: tuple[str, ...]
 
@@ -132,6 +139,12 @@ def build_report(
         for verdict in ranked
     ]
     found = [witness for witness in attempts if witness is not None]
+    statements = [
+        statement
+        for verdict, witness in zip(ranked, attempts, strict=True)
+        if verdict.outcome == "fail" and witness is None
+        if (statement := statement_of(verdict)) is not None
+    ]
     return Report(
         title=visible(title, 300),
         verdict=_check(worst(verdicts)),
@@ -150,6 +163,10 @@ def build_report(
         clients=_clients(calls),
         client_count=len(np.unique(calls.thread)),
         witnesses=tuple(found[:WITNESSES_MAX]),
+        statements=tuple(statements[:WITNESSES_MAX]),
+        anomalies=anomalies(ranked),
+        distributions=distributions(ranked),
+        ladder=ladder(verdicts),
         origin_ns=origin_ns,
         notes=tuple(
             f"{count - limit} of {count} {what} are left out of this report."
@@ -174,7 +191,7 @@ def _concurrency(facts: Mapping[str, str]) -> int | None:
 
 def _check(verdict: Verdict, *, untold: bool = False) -> Check:
     """`verdict` in words; with `untold`, what its witness says has no place of its own."""
-    details = list(verdict.details.items())
+    details = [item for item in verdict.details.items() if item[0] != "distributions"]
     shown = [(visible(name, 60), _detail(value)) for name, value in details[:DETAILS_MAX]]
     if len(details) > DETAILS_MAX:
         shown.append(("…", f"{len(details) - DETAILS_MAX} further details"))

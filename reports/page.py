@@ -11,27 +11,41 @@ in which no string of the run stands.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
-from reports import palette
-from reports.axis import pixels
+from harness.simulation.recording import Recording
+from reports.coverage import coverage
+from reports.design import policy, script, style_sheet, templates
 from reports.drawing import SINGLE_MAX, around_witness, whole_run
 from reports.model import Report
+from reports.payload import payload
 from reports.plots import Plot, latency_plot, markers, rate_plot, rate_table
 from reports.sentences import call_sentence
-from reports.witness import ENTRIES_MAX, Witness
+from reports.witness import Witness
 from reports.witness_drawing import draw_witness
-from reports.wording import count_text, duration_text, moment_text
+from reports.wording import count_text, duration_text
 
 #: Rows of the table of faults.
 FAULTS_MAX = 150
+
+SCRIPTS = (
+    *("copy.js", "data.js", "words.js", "causes.js", "axis.js", "view.js", "stage.js"),
+    *("stage_nodes.js", "gestures.js", "inspector.js", "history.js", "main.js"),
+)
+#: For the help on the page; scripts/gestures.js does what they say.
+KEYS = (
+    ("j / k", "next or previous event of the kind that is selected"),
+    ("n / p", "next or previous operation of the witness"),
+    ("+ / -", "zoom in or out; 0 shows the whole run"),
+    ("← / →", "pan, while the stage has the focus"),
+    ("w", "warp: give every event the same room"),
+    ("/", "filter the history"),
+    ("c", "copy the command that repeats the run"),
+    ("Esc", "select nothing"),
+    ("?", "this help"),
+)
 
 #: The markers of matplotlib that the legend has to draw, in a box of 12 x 12.
 _SHAPES = {
@@ -44,22 +58,28 @@ _SHAPES = {
 }
 
 
-def page(report: Report) -> str:
-    """`report` as a complete HTML document."""
+def page(report: Report, recording: Recording | None = None) -> str:
+    """`report` as a complete HTML document, with what `recording` has of messages and nodes."""
     environment = templates()
     latencies, rates = latency_plot(report), rate_plot(report)
-    style = style_sheet("".join(plot.style for plot in (latencies, rates) if plot is not None))
-    script = environment.get_template("copy.js").render()
+    own = environment.get_template("report.css.j2").render()
+    style = style_sheet(own + "".join(plot.style for plot in (latencies, rates) if plot))
     faults = [fault for lane in report.lanes for fault in lane.faults]
+    happened = bool(len(report.calls) or faults)
+    # An empty run has nothing to zoom into: its page needs no more script than a copy button's.
+    scripts = script(*(SCRIPTS if happened else SCRIPTS[:1]))
     return environment.get_template("report.html.j2").render(
         report=report,
         summary=_summary(report),
         style=Markup(style),
-        style_hash=content_hash(style),
-        script=Markup(script),
-        script_hash=content_hash(script),
+        script=Markup(scripts),
+        payload=payload(report, recording) if happened else None,
+        coverage=coverage(report, recording),
+        places=_places(report),
+        help_keys=KEYS,
+        policy=policy(style, scripts),
         witnesses=[_witness(report, witness) for witness in report.witnesses],
-        timeline=whole_run(report) if len(report.calls) or faults else None,
+        timeline=whole_run(report) if happened else None,
         latencies=_plot(latencies),
         rates=_plot(rates),
         rate_rows=rate_table(report),
@@ -69,6 +89,18 @@ def page(report: Report) -> str:
         if len(report.calls) <= SINGLE_MAX
         else [],
     )
+
+
+def _places(report: Report) -> dict[str, tuple[str, str]]:
+    """Where the witness of each check stands: anchor and name."""
+    several = len(report.witnesses) > 1
+    places = {
+        witness.checker: (f"w{number}", f"witness {number}" if several else "the witness")
+        for number, witness in enumerate(report.witnesses, start=1)
+    }
+    for number, statement in enumerate(report.statements, start=1):
+        places.setdefault(statement.checker, (f"t{number}", "its table"))
+    return places
 
 
 def _witness(report: Report, witness: Witness) -> dict[str, Any]:
@@ -100,44 +132,3 @@ def _summary(report: Report) -> str:
     if report.calls.timed:
         parts.append(duration_text(report.duration_ns))
     return " · ".join(parts)
-
-
-def style_sheet(more: str = "") -> str:
-    """The style sheet of all pages, and `more` of this project's own."""
-    return (
-        templates()
-        .get_template("style.css.j2")
-        .render(
-            light=Markup(palette.css_variables(palette.LIGHT)),
-            dark=Markup(palette.css_variables(palette.DARK)),
-            violets=range(palette.FAULT_COLOURS),
-            numbers=range(1, ENTRIES_MAX + 2),
-            band_opacity=palette.BAND_OPACITY,
-            lane_opacity=palette.LANE_OPACITY,
-            plots=Markup(more),
-        )
-    )
-
-
-@cache
-def templates() -> jinja2.Environment:
-    """The templates of all pages."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["px"] = pixels
-    environment.filters["duration"] = duration_text
-    environment.filters["moment"] = moment_text
-    environment.filters["count"] = count_text
-    environment.filters["figure"] = lambda number: f"{number:,}"
-    environment.filters["rate"] = lambda number: f"{number:,.1f}"
-    return environment
-
-
-def content_hash(text: str) -> str:
-    """The source expression by which a Content-Security-Policy admits `text`."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

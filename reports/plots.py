@@ -1,23 +1,17 @@
-"""Step two of three, latencies and rates: matplotlib's SVG, made small, themable and repeatable.
+"""Step two of three, latencies and rates: what is painted, and as what a page takes it.
 
 Both plots share the time axis of the timeline above them and carry the same lanes of faults.
-matplotlib is imported when the first plot is drawn, and only its object API is used (no pyplot).
-The same run gives the same bytes with the same version of matplotlib: ids come from a fixed salt,
-no date is written, matplotlibrc files are not believed, and text stays text in the page's font.
+`reports.figures` has them drawn by matplotlib, in a colour of the light palette for every role;
+`_themed` turns each style attribute into a class whose colours are CSS variables. So dark mode
+works, and the page needs no inline style, which its Content-Security-Policy would not let pass.
 
-matplotlib paints every role in a colour of the light palette; `_themed` turns each style attribute
-into a class whose colours are CSS variables. So dark mode works, and the page needs no inline
-style, which its Content-Security-Policy would not let pass.
-
-Limits: rcParams are global, so two threads must not draw at once. Points that fall on one pixel
-are drawn once; at most `POINTS_MAX` are drawn; `Plot.notes` says what was left out.
+Limits: points that fall on one pixel are drawn once; at most `POINTS_MAX` are drawn; the notes of a
+drawing say what was left out.
 """
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,21 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history import FAIL, INFO, OK
-from reports.axis import LEFT, RIGHT, WIDTH, TimeAxis, round_step
+from reports.axis import LEFT, RIGHT, WIDTH, round_step
 from reports.calls import OPEN
-from reports.fault_drawing import LETTER_WIDTH, spans
+from reports.figures import PAGE, Drawing, drawn, time_axis
 from reports.model import Report
-from reports.palette import BAND_OPACITY, LANE_OPACITY, LIGHT
+from reports.palette import LIGHT
 from reports.wording import count_text, duration_text, moment_text
 
-POINTS_MAX = 4_000
+POINTS_MAX = 2_500
 BUCKETS = 80
 #: Functions with a marker of their own, the most used first; the rest share the last one.
 MARKERS = "osD^vp"
-STRIP = 15
-AXIS_ROOM = 30
-#: Half a label of the vertical axis.
-TOP_ROOM = 7
 #: Fewer completed operations than this are read more easily in a list than in a plot.
 PLOTTED_MIN = 20
 _DRAWN = (OK, FAIL, INFO)
@@ -76,17 +66,26 @@ def markers(report: Report) -> tuple[tuple[str, str], ...]:
 
 
 def latency_plot(report: Report) -> Plot | None:
+    """The drawing of the latencies for a page; None if there are few operations."""
+    return _plot(report, latency_drawing(report))
+
+
+def rate_plot(report: Report) -> Plot | None:
+    """The drawing of the rates for a page; None if there is no rate to tell."""
+    return _plot(report, rate_drawing(report))
+
+
+def latency_drawing(report: Report) -> Drawing | None:
     """A point a completed operation, by the moment it was asked; None if there are few."""
     calls = report.calls
     done = np.flatnonzero(calls.outcome != OPEN)
     if not calls.timed or len(done) < PLOTTED_MIN:
         return None
-    axis = _axis(report)
+    axis = time_axis(report)
     took = np.maximum(calls.end_ns[done] - calls.start_ns[done], 1)
     logs = np.log10(took)
     low, high = _decades(logs)
     inner = 230
-    height = inner + AXIS_ROOM + TOP_ROOM + STRIP * len(report.lanes)
     x = LEFT + (calls.start_ns[done] - axis.start_ns) * ((RIGHT - LEFT) / axis.span_ns)
     y = (logs - low) * (inner / (high - low))
     shape = _shapes(report)[calls.f[done]]
@@ -96,6 +95,7 @@ def latency_plot(report: Report) -> Plot | None:
         axes.set_ylim(low, high)
         decades = range(low, high + 1)
         axes.set_yticks(decades, [duration_text(10**decade) for decade in decades])
+        names = [name for _, name in markers(report)]
         small = 3.4 if len(kept) > 500 else 5.5
         for code in _DRAWN:  # the worst last, to lie in front
             colour = LIGHT[_ROLE[code]]
@@ -107,6 +107,7 @@ def latency_plot(report: Report) -> Plot | None:
                         logs[mine],
                         linestyle="none",
                         marker=marker,
+                        label=f"{names[number]} {_ROLE[code]}",
                         markersize=small if code == OK else 5,
                         markerfacecolor=colour if code == OK else "none",
                         markeredgecolor=colour,
@@ -117,10 +118,10 @@ def latency_plot(report: Report) -> Plot | None:
     opened = int(np.count_nonzero(calls.outcome == OPEN))
     if opened:
         notes.append(f"{count_text(opened, 'operation')} never completed and have no latency.")
-    return _draw(report, axis, "latency", height, paint, notes)
+    return Drawing("latency", "latency", inner, paint, tuple(notes))
 
 
-def rate_plot(report: Report) -> Plot | None:
+def rate_drawing(report: Report) -> Drawing | None:
     """Completions per second by outcome; None if there is no rate to tell."""
     rates = _rates(report, BUCKETS)
     if rates is None:
@@ -130,7 +131,6 @@ def rate_plot(report: Report) -> Plot | None:
     per_second = {code: counts[code] / seconds for code in _DRAWN}
     top = max(float(column.max()) for column in per_second.values())
     tick = round_step(top / 4)
-    height = 140 + AXIS_ROOM + TOP_ROOM + STRIP * len(report.lanes)
 
     def paint(axes: Any) -> None:
         axes.set_ylim(0, top * 1.06)
@@ -142,6 +142,7 @@ def rate_plot(report: Report) -> Plot | None:
                 axes.stairs(
                     per_second[code],
                     where,
+                    label=_ROLE[code],
                     baseline=None,
                     color=LIGHT[_ROLE[code]],
                     linestyle=line,
@@ -149,7 +150,7 @@ def rate_plot(report: Report) -> Plot | None:
                 )
 
     note = f"Counted by the moment of completion, in steps of {duration_text(step)}."
-    return _draw(report, _axis(report), "rate", height, paint, [note])
+    return Drawing("rate", "completed per second", 140, paint, (note,))
 
 
 def rate_table(report: Report, rows: int = 30) -> tuple[Rate, ...]:
@@ -183,7 +184,7 @@ def _rates(
     completed = int(np.count_nonzero(calls.outcome != OPEN))
     if not calls.timed or completed < PLOTTED_MIN or report.duration_ns == 0:
         return None  # All at one moment: then there is no "per second".
-    axis = _axis(report)
+    axis = time_axis(report)
     step = round_step(axis.span_ns / buckets)
     edges = np.arange(axis.start_ns, axis.end_ns, step, dtype=np.int64)
     # A last bucket of next to nothing would show a rate of next to anything: join it.
@@ -195,12 +196,6 @@ def _rates(
         for code in _DRAWN
     }
     return edges, counts, step
-
-
-def _axis(report: Report) -> TimeAxis:
-    return TimeAxis(
-        start_ns=report.start_ns, end_ns=report.calls.last_ns, origin_ns=report.origin_ns
-    )
 
 
 def _decades(logs: NDArray[np.float64]) -> tuple[int, int]:
@@ -259,93 +254,12 @@ def _evenly(places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return places[np.arange(count) * len(places) // count]
 
 
-def _draw(
-    report: Report, axis: TimeAxis, name: str, height: int, paint: Any, notes: Sequence[str]
-) -> Plot:
-    """One figure of WIDTH x `height` with axes that stand where those of the timeline stand."""
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    top = STRIP * len(report.lanes) + TOP_ROOM
-    # The defaults but for the backend, which is none of our business: no matplotlibrc is believed.
-    settings = {
-        key: value for key, value in matplotlib.rcParamsDefault.items() if "backend" not in key
-    }
-    settings |= {"svg.hashsalt": f"splitbrain {name}", "svg.fonttype": "none"}
-    with matplotlib.rc_context(settings | {"path.simplify": False}):
-        figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72, frameon=False)
-        canvas = FigureCanvasSVG(figure)
-        inner = height - AXIS_ROOM - top
-        axes = figure.add_axes(
-            (LEFT / WIDTH, AXIS_ROOM / height, (RIGHT - LEFT) / WIDTH, inner / height),
-            frameon=False,
-        )
-        seconds = 1e-9
-        axes.set_xlim(
-            (axis.start_ns - report.origin_ns) * seconds,
-            (axis.start_ns + axis.span_ns - report.origin_ns) * seconds,
-        )
-        ticks = axis.ticks()
-        axes.set_xticks(
-            [(tick.time_ns - report.origin_ns) * seconds for tick in ticks],
-            [tick.text for tick in ticks],
-        )
-        if ticks and ticks[-1].x > RIGHT - 16:  # else its label would leave the drawing
-            axes.get_xticklabels()[-1].set_horizontalalignment("right")
-        paint(axes)
-        axes.tick_params(length=0, pad=7, labelsize=11, labelcolor=LIGHT["muted"])
-        axes.grid(color=LIGHT["line"], linewidth=0.8)
-        axes.set_axisbelow(True)
-        _paint_faults(report, axis, axes, inner)
-        buffer = io.StringIO()
-        write: Any = canvas.print_svg
-        write(buffer, metadata={"Date": None, "Creator": None, "Format": None,
-                                           "Type": None})  # fmt: skip
-    content, style = _themed(buffer.getvalue(), name)
-    return Plot(view_box=f"0 0 {WIDTH} {height}", content=content, style=style, notes=tuple(notes))
-
-
-def _paint_faults(report: Report, axis: TimeAxis, axes: Any, inner: int) -> None:
-    """A tint through the plot and a strip with its letter above it, as in the timeline."""
-    across = axes.get_xaxis_transform()
-    lanes = len(report.lanes)
-    for number, lane in enumerate(report.lanes):
-        colour = LIGHT[f"fault-{lane.colour}"]
-        least = axis.span_ns * 2 / (RIGHT - LEFT)
-        pieces = [
-            ((start - report.origin_ns) / 1e9, max(end - start, least) / 1e9)
-            for start, end in spans(lane, axis)
-        ]
-        if not pieces:
-            continue
-        bottom = 1 + (lanes - number - 1) * STRIP / inner
-        axes.broken_barh(
-            pieces, (0, 1), transform=across, color=colour, alpha=BAND_OPACITY, linewidth=0
-        )
-        axes.broken_barh(
-            pieces,
-            (bottom, (STRIP - 3) / inner),
-            transform=across,
-            color=colour,
-            alpha=LANE_OPACITY,
-            linewidth=0,
-            clip_on=False,
-        )
-        wide = axis.span_ns / 1e9 * LETTER_WIDTH / (RIGHT - LEFT)
-        for start, width in pieces:
-            if width >= wide:
-                axes.text(
-                    start + width / 2,
-                    bottom + (STRIP - 3) / inner / 2,
-                    lane.letter,
-                    transform=across,
-                    fontsize=9,
-                    color=LIGHT["ink"],
-                    horizontalalignment="center",
-                    verticalalignment="center_baseline",
-                    parse_math=False,
-                )
+def _plot(report: Report, drawing: Drawing | None) -> Plot | None:
+    if drawing is None:
+        return None
+    content, style = _themed(drawn(report, drawing, PAGE, "svg").decode(), drawing.name)
+    height = PAGE.height(drawing, len(report.lanes))
+    return Plot(view_box=f"0 0 {WIDTH} {height}", content=content, style=style, notes=drawing.notes)
 
 
 _OUTSIDE = re.compile(r"^.*?<svg[^>]*>|</svg>\s*$", re.DOTALL)

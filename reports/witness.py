@@ -34,6 +34,7 @@ from harness.history import OK
 from harness.verdict import Verdict
 from reports.calls import OPEN, Calls
 from reports.sentences import call_label, call_sentence
+from reports.telling import Table, Told, conclusion_of, sentences_of, steps_of, table_of
 from reports.wording import count_text, decimals_needed, value_text, visible
 
 ENTRIES_MAX = 20
@@ -43,7 +44,12 @@ KIN_MAX = 3
 #: Rows, keys and the like that a note or a table of context lists.
 LISTED_MAX = 60
 #: Entries of a witness that the page shows as drawings and sentences of its own.
-_TOLD_ELSEWHERE = frozenset({"rows", "operation", "steps"})
+_TOLD_ELSEWHERE = frozenset(
+    {
+        *("rows", "operation", "steps", "sentences", "table", "conclusion", "others"),
+        *("anomalies", "kinds", "kind"),
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +64,14 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Clue:
+    """A sentence of the checker, and the numbers of the entries that it is about."""
+
+    told: Told
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Around:
     """The stretch of the run around a witness: every call that overlaps start_ns .. end_ns."""
 
@@ -69,7 +83,10 @@ class Around:
 
 @dataclass(frozen=True, kw_only=True)
 class Witness:
-    """What proves that one check failed. `key` is the key that all entries share, if they do."""
+    """What proves that one check failed. `key` is the key that all entries share, if they do.
+
+    `clues`, `table` and `conclusion` are what the checker itself says.
+    """
 
     checker: str
     reason: str
@@ -78,6 +95,9 @@ class Witness:
     key: str | None
     context: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    clues: tuple[Clue, ...] = ()
+    table: Table | None = None
+    conclusion: str = ""
 
     @property
     def culprit(self) -> Entry | None:
@@ -87,6 +107,7 @@ class Witness:
 def witness_of(verdict: Verdict, calls: Calls, *, origin_ns: int) -> Witness | None:
     """The witness of `verdict`, None if it names no operation of a client."""
     found = verdict.witness or {}
+    told = sentences_of(found)
     rows = _row_list(found.get("rows"))
     culprit_rows = _culprit_rows(found.get("operation"))
     places, strangers = _places(calls, [*rows, *culprit_rows])
@@ -94,11 +115,19 @@ def witness_of(verdict: Verdict, calls: Calls, *, origin_ns: int) -> Witness | N
         return None
     culprit = next(iter(_places(calls, culprit_rows)[0]), None)
     centre = places[-1] if culprit is None else culprit
-    shown = _telling(calls, places, centre)
+    shown = _telling(calls, places, centre, told)
     keys = calls.history.key[calls.row[shown]]
     shared = int(keys[0]) if bool((keys == keys[0]).all()) else -1
+    entries = _entries(
+        calls,
+        shown,
+        culprit,
+        origin_ns=origin_ns,
+        with_key=shared < 0,
+        own=steps_of(found) if len(shown) == len(places) else {},
+    )
     notes = [
-        *_left_out(calls, places, shown),
+        *_left_out(calls, places, shown, told),
         *(
             [f"{count_text(strangers, 'further row')} of the witness belong to no client."]
             if strangers
@@ -108,12 +137,26 @@ def witness_of(verdict: Verdict, calls: Calls, *, origin_ns: int) -> Witness | N
     return Witness(
         checker=visible(verdict.checker, 80),
         reason=visible(verdict.reason),
-        entries=_entries(calls, shown, culprit, origin_ns=origin_ns, with_key=shared < 0),
+        entries=entries,
         around=_around(calls, shown, centre),
         key=value_text(calls.history.keys[shared]) if shared > 0 else None,
         context=witness_context(found),
         notes=tuple(notes),
+        clues=_clues(calls, told, entries),
+        table=table_of(found),
+        conclusion=conclusion_of(found),
     )
+
+
+def _clues(calls: Calls, told: Sequence[Told], entries: Sequence[Entry]) -> tuple[Clue, ...]:
+    """The checker's sentences, each with the numbers of the operations that its rows belong to."""
+    number_of = {entry.place: entry.number for entry in entries}
+    clues = []
+    for sentence in told:
+        about = _places(calls, sentence.rows)[0]
+        numbers = [number_of[place] for place in about if place in number_of]
+        clues.append(Clue(told=sentence, numbers=tuple(sorted(numbers))))
+    return tuple(clues)
 
 
 def _row_list(rows: Any) -> list[int]:
@@ -139,10 +182,17 @@ def _places(calls: Calls, rows: Sequence[int]) -> tuple[list[int], int]:
     return in_time.tolist(), int(np.count_nonzero(found < 0))
 
 
-def _telling(calls: Calls, places: list[int], centre: int) -> list[int]:
-    """At most ENTRIES_MAX of `places`, in their order: what tells most about `centre`."""
+def _telling(calls: Calls, places: list[int], centre: int, told: Sequence[Told]) -> list[int]:
+    """At most ENTRIES_MAX of `places`, in their order: what tells most about `centre`.
+
+    Where the checker has sentences, those that these are about, from the first sentence on.
+    """
     if len(places) <= ENTRIES_MAX:
         return places
+    if told:
+        about = [place for sentence in told for place in _places(calls, sentence.rows)[0]]
+        named = set(list(dict.fromkeys([centre, *about]))[:ENTRIES_MAX])
+        return [place for place in places if place in named]
     value = _values(calls, centre)[-1]
     before = reversed(places[: places.index(centre)])
     kin = (place for place in before if any(_mentions(own, value) for own in _values(calls, place)))
@@ -169,7 +219,7 @@ def _mentions(value: Any, wanted: Any) -> bool:
     return any(type(part) is type(wanted) and part == wanted for part in parts)
 
 
-def _left_out(calls: Calls, places: list[int], shown: list[int]) -> list[str]:
+def _left_out(calls: Calls, places: list[int], shown: list[int], told: Sequence[Told]) -> list[str]:
     kept = set(shown)
     rest = [place for place in places if place not in kept]
     if not rest:
@@ -179,15 +229,29 @@ def _left_out(calls: Calls, places: list[int], shown: list[int]) -> list[str]:
     if len(rest) > LISTED_MAX:
         listed += f" and {len(rest) - LISTED_MAX:,} more"
     return [
-        f"The witness has {count_text(len(places), 'operation')}; shown are {len(shown)}: the last "
-        "one, the latest that mention its value, and the nearest in time. Left out are those "
-        f"invoked in the rows {listed}."
+        f"The witness has {count_text(len(places), 'operation')}; shown are {len(shown)}"
+        + (
+            ", those that the first sentences are about"
+            if told
+            else ": the last one, the latest that mention its value, and the nearest in time"
+        )
+        + f". Left out are those invoked in the rows {listed}."
     ]
 
 
 def _entries(
-    calls: Calls, places: list[int], culprit: int | None, *, origin_ns: int, with_key: bool
+    calls: Calls,
+    places: list[int],
+    culprit: int | None,
+    *,
+    origin_ns: int,
+    with_key: bool,
+    own: Mapping[int, str],
 ) -> tuple[Entry, ...]:
+    """The operations in words; `own` has the checker's, by row, if it has one for each."""
+    told = [own.get(int(calls.row[place])) for place in places]
+    if list(own) != [int(calls.row[place]) for place in places]:
+        told = [None] * len(places)  # its numbers would not be ours
     moments = [*calls.start_ns[places].tolist(), *calls.end_ns[places].tolist()]
     decimals = decimals_needed([moment - origin_ns for moment in moments])
     return tuple(
@@ -195,7 +259,8 @@ def _entries(
             number=number,
             place=place,
             label=call_label(calls, place, with_key=with_key),
-            sentence=call_sentence(
+            sentence=told[number - 1]
+            or call_sentence(
                 calls, place, origin_ns=origin_ns, decimals=decimals, with_key=with_key
             ),
             culprit=place == culprit,

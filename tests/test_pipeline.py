@@ -45,7 +45,7 @@ class Words(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in ("meta", "br", "hr", "img"):
+        if tag not in ("meta", "br", "hr", "img", "input"):
             self.open.append(tag)
         if tag == "h2":
             self.section = ""

@@ -12,8 +12,10 @@ from harness.errors import UsageError
 from harness.experiment import Experiment, seconds
 from harness.grid import Cell, SeedResult
 from harness.history import Recorder
-from harness.measures import Measures, measure
+from harness.measures import Measures, answer_ages_ns, measure
+from harness.pipeline import carry_out
 from harness.plan import Plan, PlannedFault
+from harness.price_table import price_table
 from harness.runner import Run
 
 SECOND_NS = 1_000_000_000
@@ -155,3 +157,81 @@ def test_scenarios_are_listed_by_number_and_say_what_they_need() -> None:
     assert [f.identifier for f in facts] == [f"P{n}" for n in range(1, 14)]
     assert all(f.lesson.startswith("Needs ") and f.roles == "ABCDE" for f in facts)
     assert [len(f.cuts) for f in facts if f.name == "deaf-leader"] == [4]
+
+
+# ---- how old answers are
+
+
+def registers(*rows: str) -> Run:
+    """A run of rows "begin-end f value", times in seconds; a dash in place of the end is none."""
+    recorder = Recorder()
+    events = []
+    for process, row in enumerate(rows):
+        times, f, text = row.split()
+        begin, _, end = times.partition("-")
+        value = None if text == "nil" else int(text)
+        events.append((float(begin), process, "invoke", f, None if f == "read" else value))
+        if end:
+            events.append((float(end), process, "ok", f, value))
+    for time_s, process, kind, f, value in sorted(events, key=lambda event: event[:3]):
+        recorder.append(
+            time_ns=seconds(time_s),
+            process=process,
+            type=kind,
+            f=f,
+            key="x",
+            value=value,  # type: ignore[arg-type]
+        )
+    return Run(
+        plan=Plan(experiment=Experiment(), seed=1), history=recorder.history(), digest="", trace=()
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "age_s"),
+    [
+        (["1-2 write 1", "3-4 read 1"], 0),
+        (["1-2 write 1", "3-4 write 2", "6-7 read 1"], 2),
+        (["1-2 write 1", "3-4 write 2", "5-5.5 write 3", "6-7 read 1"], 2),
+        (["1-2 write 1", "3-4 write 2", "6-7 read nil"], 4),
+        (["1-3.5 write 1", "3-4 write 2", "6-7 read 1"], 0),
+        (["1-2 write 1", "3- write 2", "6-7 read 1"], 0),
+        (["1- write 1", "3-4 write 2", "6-7 read 1"], 0),
+        (["1-2 write 1", "3-8 write 2", "6-7 read 1"], 0),
+        (["1-2 write 1", "3-9 write 2", "4-5 write 3", "6-7 read 1"], 1),
+    ],
+    ids=[
+        "fresh", "one behind", "two behind: as old as the first", "never written",
+        "the writes overlap", "the later one was never answered",
+        "the one that was read was never answered", "the later one goes on",
+        "the first to end counts",
+    ],
+)  # fmt: skip
+def test_an_answer_is_as_old_as_the_first_write_that_it_missed(
+    rows: list[str], age_s: float
+) -> None:
+    assert answer_ages_ns(registers(*rows).history) == [seconds(age_s)]
+
+
+def test_what_is_linearizable_is_never_stale() -> None:
+    experiment = Experiment(time_limit_ns=seconds(8), nemesis="partition,kill")
+    ages = answer_ages_ns(carry_out(experiment, seed=1).run.history)
+    assert len(ages) > 100
+    assert set(ages) == {0}
+
+
+@pytest.mark.slow
+def test_gossip_stands_beside_raft_and_pays_with_staleness() -> None:
+    """Judged by what each promises; nobody gets a cas; the prices are in the table."""
+    comparison = compare(["raft", "gossip-one"], ["isolated-leader"], [1])
+    assert comparison.outcome == "pass"
+    assert comparison.differ
+    raft, gossip = comparison.price("raft"), comparison.price("gossip-one")
+    assert (raft.promise, gossip.promise) == ("linearizable", "convergent")
+    assert raft.stale_ratio == 0 < gossip.stale_ratio
+    assert raft.age_max_ns == 0 < gossip.age_p99_ns <= gossip.age_max_ns
+    assert 0 < gossip.answered_least_ratio <= gossip.answered_ratio < raft.answered_ratio <= 1
+    assert all("--option cas=false" in cell.results[0].command for cell in comparison.cells)
+    table = price_table(comparison)
+    assert table.row_count == 2
+    assert [column.header for column in table.columns][:2] == ["system", "promises"]

@@ -360,7 +360,7 @@ def test_a_wait_for_something_of_trios_own_is_named_as_such() -> None:
     ("fields", "text"),
     [
         ({"system": "rafft"}, "There is no system called 'rafft'. Did you mean 'raft'"),
-        ({"workload": "registr"}, "no workload called 'registr'. Did you mean 'register'?"),
+        ({"workload": "registr"}, "no workload called 'registr'. Did you mean 'register'"),
         ({"nemesis": "partion"}, "no nemesis called 'partion'. Did you mean 'partition'?"),
         ({"nemesis": "kill, puase"}, "no nemesis called 'puase'. Did you mean 'pause'?"),
         ({"nemesis": "kill,"}, "no nemesis called ''"),
