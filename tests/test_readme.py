@@ -1,4 +1,4 @@
-"""What the README and the docs show is tried: the pytest example, and the words of every command."""
+"""What the README and the docs show is tried: the pytest example, and every command line."""
 
 from __future__ import annotations
 
