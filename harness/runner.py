@@ -51,6 +51,7 @@ from harness.operation import Operation
 from harness.plan import Plan, PlannedFault, PlannedOperation
 from harness.scripted import Scripted, planned
 from harness.simulation.driver import simulate
+from harness.simulation.failure import NodeFailure
 from harness.simulation.network import LinkModel
 from harness.simulation.recording import Facts, Log, Recording
 from harness.simulation.trace import REPLAY_EVENTS, RING_EVENTS, TraceEvent, trace_lines
@@ -94,7 +95,8 @@ class Run:
     `delivered_bytes` is the size of the delivered messages, 0 unless the experiment has `wire`.
     `violation` is the invariant whose violation ended the run, if one did; `stopped` is what a
     checker that followed the run said when it stopped it, its details with the time and the row.
-    `death` says how the run took its process with it, if it did (`harness.foreign`).
+    `death` is the verdict on a node that raised an exception (`harness.simulation.failure`) or on a
+    run that took its process with it (`harness.foreign`).
     """
 
     plan: Plan
@@ -254,13 +256,16 @@ class _Execution:
             dispatched=self._dispatched,
             horizon_ns=experiment.time_limit_ns + experiment.recovery_ns + GRACE_NS,
         )
-        violation = None
+        violation = death = None
         try:
             with _few_collections():
                 simulate(self.world, interpreter.run)
         except InvariantViolated as violated:
             violation = violated
             self.hash.update(str(violated).encode())
+        except NodeFailure as failure:
+            death = failure.verdict()
+            self.hash.update(str(failure).encode())
         self.hash.update(self.world.digest.encode())
         digest = self.hash.hexdigest()
         return Run(
@@ -283,6 +288,7 @@ class _Execution:
             violation=violation,
             stopped=self.stopped,
             log=self.world.log,
+            death=death,
         )
 
     # ---- what happens when

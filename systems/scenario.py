@@ -49,9 +49,9 @@ from harness.history import History, Recorder
 from harness.invariant import Invariant, InvariantViolated, Observed
 from harness.node import Command, NodeId, StateMachine
 from harness.simulation.driver import simulate
+from harness.simulation.failure import NodeFailure
 from harness.simulation.network import LinkModel
 from harness.simulation.wire import Wire
-from harness.simulation.world import NodeFailure
 from harness.system import System
 from harness.verdict import Verdict
 from systems.machines import KeyValue

@@ -48,6 +48,7 @@ from harness.randomness import keyed_ratio, stream
 from harness.simulation.context import SimulatedContext, Timer
 from harness.simulation.disk import SimulatedDisk
 from harness.simulation.driver import Tasks, Waiter
+from harness.simulation.failure import NodeFailure
 from harness.simulation.guard import check_module, enter, leave
 from harness.simulation.network import LinkModel, Network
 from harness.simulation.port import SimulatedPort
@@ -90,10 +91,6 @@ Woken = tuple[Waiter | None, Any]
 Probe = tuple[int, int, str]
 #: So many probes are kept with their times; beyond that they are only counted.
 MAXIMUM_PROBES = 100_000
-
-
-class NodeFailure(SplitbrainError):
-    """A node raised an exception; the text names the node, the event and the time."""
 
 
 class SimulatedWorld:
@@ -492,11 +489,7 @@ class SimulatedWorld:
         return self._node_failure(node, f"it handled {what}", error)
 
     def _node_failure(self, node: int, what: str, error: Exception) -> NodeFailure:
-        return NodeFailure(
-            f"Node n{node} raised {type(error).__name__}: {error}\n  at "
-            f"{self.now_ns / 1e9:.6f} s of seed {self.seed}, while {what}.\n"
-            "Usually this is a bug of the node itself; the same seed shows it again."
-        )
+        return NodeFailure(node, self.now_ns, self.seed, what, error)
 
     # ---- life and death of nodes
 

@@ -23,6 +23,8 @@ from harness.node import Context, Node, StateMachine
 from harness.pipeline import run_command
 from harness.plan import Plan
 from harness.simulation import trace
+from harness.system import Connection
+from harness.world import Port
 from systems.raft import Raft, RaftNode
 
 SHORT = ("--nodes", "3", "--clients", "3", "--time-limit", "2", "--recovery", "0")
@@ -205,19 +207,37 @@ class Stumbling(Raft):
         return _Stumbles(context, machine)
 
 
+class StumblingClient(Raft):
+    def connect(self, port: Port, *, process: int, nodes: tuple[int, ...], home: int) -> Connection:
+        class Stumbles:
+            async def execute(self, command: Any, *, read_only: bool = False) -> Any:
+                await port.sleep_ns(1)
+                raise LookupError("nothing [bold] found")
+
+        return Stumbles()
+
+
 class Unmakeable(Raft):
     def __init__(self, *, flaw: str | None = None) -> None:
         raise LookupError("nothing [bold] found")
 
 
-def test_a_node_that_raises_ends_with_255_and_says_where_the_history_is(
+def test_a_node_that_raises_fails_its_run(splitbrain_command: Splitbrain) -> None:
+    ended = splitbrain_command("run", f"{__name__}:Stumbling", *SHORT, "--seed", "3")
+    assert ended.code == 1
+    told = " ".join(ended.output.split())
+    assert "survival: Node n" in told
+    assert "raised LookupError: nothing [bold] found, at 0." in told
+    assert "while it handled its timer 'election' (test_commands.py:" in told
+    assert Path("store/latest/report.html").exists()
+
+
+def test_a_client_that_raises_ends_with_255_and_says_where_the_history_is(
     splitbrain_command: Splitbrain,
 ) -> None:
-    ended = splitbrain_command("run", f"{__name__}:Stumbling", *SHORT, "--seed", "3")
+    ended = splitbrain_command("run", f"{__name__}:StumblingClient", *SHORT, "--seed", "3")
     assert ended.code == commands.CRASH
-    assert ended.errors.startswith("crash: Node n")
-    assert "raised LookupError: nothing [bold] found" in ended.errors
-    assert "of seed 3, while it handled its timer 'election'" in ended.errors
+    assert "LookupError: nothing [bold] found" in ended.errors
     kept = re.search(r"What was recorded until then is kept: (.*)", ended.errors)
     assert kept is not None
     assert len(read_history(Path(kept[1]))) > 0

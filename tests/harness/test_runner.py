@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,7 @@ from harness.node import ClientRequest, Context, Node, NodeStatus, Recovered, St
 from harness.pipeline import carry_out, carry_out_again
 from harness.plan import Plan, PlannedFault, PlannedOperation
 from harness.runner import Run, replay, run
-from harness.simulation.world import NodeFailure, SimulatedWorld
+from harness.simulation.world import SimulatedWorld
 from harness.system import Connection, System
 from harness.world import Port
 from nemeses import scenarios
@@ -302,7 +303,6 @@ def reference(system: type[System]) -> str:
 @pytest.mark.parametrize(
     ("system", "error", "text"),
     [
-        (BrokenNode, NodeFailure, r"Node n\d raised LookupError: lost the thread"),
         (BrokenClient, LookupError, "lost the thread"),
         (Silent, Stalled, "tasks wait"),
     ],
@@ -319,6 +319,22 @@ def test_what_was_recorded_is_on_disk_when_a_run_fails(
     plan = Plan.decode((folder / "plan.json").read_bytes())
     assert (plan.seed, plan.digest) == (1, "")
     assert not (folder / "verdict.json").exists()
+
+
+def test_a_node_that_raises_fails_its_run(tmp_path: Path) -> None:
+    """It is the system's bug, so it gets a verdict, a report and a replay as any other."""
+    result = carry_out(change(QUIET, system=reference(BrokenNode)), seed=1, store=tmp_path)
+    verdict = result.verdict
+    assert (verdict.checker, verdict.outcome) == ("survival", "fail")
+    assert re.search(r"Node n\d raised LookupError: lost the thread, at 0\.\d+ s", verdict.reason)
+    assert verdict.witness is not None
+    assert any("in on_request: raise LookupError" in str(said) for said in verdict.witness.values())
+    report = (tmp_path / "latest" / "report.html").read_text()
+    assert "lost the thread" in report
+    assert "in on_request: raise LookupError" in report
+    again = carry_out_again(result.run.plan)
+    assert again.run.digest == result.run.digest
+    assert again.verdict == verdict
 
 
 @pytest.mark.parametrize("last_row", [0, 1, 2, 3, 10])

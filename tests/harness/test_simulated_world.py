@@ -15,9 +15,9 @@ from harness.simulation import Deadlock, LinkModel, SimulatedWorld, simulate
 from harness.simulation.clock import NodeClock
 from harness.simulation.disk import SimulatedDisk
 from harness.simulation.driver import Signal
+from harness.simulation.failure import NodeFailure
 from harness.simulation.guard import Nondeterminism
 from harness.simulation.wire import Wire
-from harness.simulation.world import NodeFailure
 
 MS = 1_000_000
 SECOND = 1_000 * MS
