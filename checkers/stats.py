@@ -33,6 +33,7 @@ class Stats(Checker):
     """
 
     name = "stats"
+    needs_whole_run = True
 
     def check(self, history: History) -> Verdict:
         calls = np.flatnonzero(history.client_rows & (history.type == INVOKE))

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -64,8 +65,10 @@ def judges(names: Sequence[str], workload: Workload) -> Sequence[Checker]:
     return [by_name[name] if name in by_name else make_checker(name) for name in names]
 
 
-def judged(checkers: Sequence[Checker], workload: Workload, history: History) -> list[Verdict]:
-    """What the checkers say of a finished run.
+def judged(
+    checkers: Sequence[Checker], workload: Workload, history: History, *, whole: bool = True
+) -> list[Verdict]:
+    """What the checkers say of a finished run; `whole` if it was not ended before its time.
 
     Those that are not the workload's own see it without the probes of replicas that they could make
     nothing of; these are at the end, so that rows keep their numbers.
@@ -73,7 +76,16 @@ def judged(checkers: Sequence[Checker], workload: Workload, history: History) ->
     own = {checker.name for checker in workload.checkers()}
     probes = [number for number, f in enumerate(history.functions) if f in workload.probes]
     seen = history.select(~np.isin(history.f, probes)) if probes else history
-    return [checker.check(history if checker.name in own else seen) for checker in checkers]
+    verdicts = []
+    for checker in checkers:
+        verdict = checker.check(history if checker.name in own else seen)
+        if verdict.outcome == "fail" and checker.needs_whole_run and not whole:
+            reason = (
+                f"The run was ended before its time, so this may mean nothing: {verdict.reason}"
+            )
+            verdict = replace(verdict, outcome="skipped", reason=reason, witness=None)
+        verdicts.append(verdict)
+    return verdicts
 
 
 def make_checker(name: str, **options: Any) -> Checker:

@@ -251,10 +251,10 @@ def _verdict(died: Died, experiment: Experiment, events: list[Event]) -> Verdict
             "time_ns": at_ns,
             "under way": f"{where}{under_way}",
             **({"last words": died.last_words} if died.last_words else {}),
-            **{
-                f"event {number} of the last {len(last)}": _line(experiment, event)
-                for number, event in enumerate(last, 1)
-            },
+            "sentences": [
+                {"text": _line(experiment, event), **_place(experiment, event)} for event in last
+            ],
+            "conclusion": f"In the call that {where}{under_way} the process {died}.",
         },
     )
 
@@ -282,6 +282,13 @@ def _told(experiment: Experiment, event: Event) -> str:
     if kind == MESSAGE:
         return f"to handle {payload!r} from {_name(experiment, source)}"
     return f"when its timer {payload!r} rang" if kind == TIMER else "when its disk had synced"
+
+
+def _place(experiment: Experiment, event: Event) -> dict[str, int]:
+    """Where to look for an event, if it is one of a node."""
+    time_ns, _, kind, destination, *_ = event
+    at_node = kind != FAULT and 1 <= destination <= experiment.nodes
+    return {"node": destination, "time_ns": time_ns} if at_node else {}
 
 
 def _line(experiment: Experiment, event: Event) -> str:

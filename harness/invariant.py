@@ -74,7 +74,11 @@ class InvariantViolated(SplitbrainError):
             reason=f"{self.invariant}: {self.reason} ({self.first}; {self.second})",
             witness={
                 "invariant": self.invariant,
-                "sightings": [msgspec.to_builtins(self.first), msgspec.to_builtins(self.second)],
+                "sentences": [
+                    {"text": str(sighting), **msgspec.to_builtins(sighting)}
+                    for sighting in (self.first, self.second)
+                ],
+                "conclusion": f"Both cannot be: {self.reason}.",
             },
         )
 

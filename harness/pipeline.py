@@ -122,7 +122,8 @@ def _kept(
         folder.save_trace(done)
         folder.save_recording(recording)
     progress("checking")
-    verdicts = judged(checkers, make_workload(plan.experiment), done.history)
+    whole = done.stopped is None and done.violation is None and done.death is None
+    verdicts = judged(checkers, make_workload(plan.experiment), done.history, whole=whole)
     if done.stopped is not None:
         verdicts = [_with_stop(verdict, done) for verdict in verdicts]
     if done.violation is not None:

@@ -52,6 +52,8 @@ class Checker:
     """
 
     name: str = "checker"
+    #: Whether a failure means nothing in a run that was ended before its time.
+    needs_whole_run: bool = False
 
     def check(self, history: History) -> Verdict:
         """The verdict on `history`; must not change it."""

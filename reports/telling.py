@@ -1,6 +1,7 @@
 """What a checker says about its witness in its own words: sentences, a table, a conclusion.
 
-    witness["sentences"]   [{"text", "rows"}]               lettered; rows lead to operations
+    witness["sentences"]   [{"text", "rows"}]               lettered; rows lead to operations,
+                           or {"text", "node", "time_ns"}   and these to a node at that time
     witness["table"]       {"caption", "columns", "rows"}   a line a replica, say
     witness["conclusion"]  one sentence                     stands last
     witness["steps"]       [{"rows", "label", "sentence"}]  one for each operation, not our own
@@ -34,11 +35,16 @@ FAULTY = frozenset({"lacks", "misses", "missing", "but", "wrong"})
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """A sentence of a checker. `rows` are of the history."""
+    """A sentence of a checker. `rows` are of the history.
+
+    `node` and `time_ns`, of true time since the start of the run, say where to look instead.
+    """
 
     letter: str
     text: str
     rows: tuple[int, ...]
+    node: int | None = None
+    time_ns: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +104,8 @@ def sentences_of(witness: Mapping[str, Any]) -> tuple[Told, ...]:
                     rows=tuple(
                         row for row in numbers if isinstance(row, int) and not isinstance(row, bool)
                     ),
+                    node=_number(item.get("node")),
+                    time_ns=_number(item.get("time_ns")),
                 )
             )
     return tuple(told)
@@ -144,6 +152,10 @@ def table_of(witness: Mapping[str, Any]) -> Table | None:
         ),
         left_out=len(lines) - len(texts),
     )
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _cell(value: Any) -> str | None:

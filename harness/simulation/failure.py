@@ -56,9 +56,10 @@ class NodeFailure(SplitbrainError):
                 "node": f"n{self.node}",
                 "time_ns": self.time_ns,
                 "under way": self.under_way,
-                **{
-                    f"call {number} of the last {len(self.calls)}": call
-                    for number, call in enumerate(self.calls, 1)
-                },
+                "sentences": [
+                    {"text": call, "node": self.node, "time_ns": self.time_ns}
+                    for call in self.calls
+                ],
+                "conclusion": f"{self.what}.",
             },
         )

@@ -46,6 +46,23 @@ function linkWitnesses({ run, view, witnesses }) {
   });
 }
 
+/** What a checker saw at a node, in its sentences: [time, text, thing]. */
+function sightings() {
+  return [...document.querySelectorAll(".sighting")].map((item) => {
+    const time = Number(item.dataset.time);
+    return [time, item.textContent.trim(), { kind: "node", id: Number(item.dataset.node), time }, item];
+  });
+}
+
+/** Sentences about a node at a moment lead there. */
+function linkSightings({ run, view }) {
+  for (const [, text, thing, item] of sightings()) {
+    const button = make("button", { className: "plain", type: "button", ariaLabel: `Show: ${text}` }, "show");
+    button.addEventListener("click", () => select(run, view, thing));
+    item.lastElementChild.append(" ", button);
+  }
+}
+
 /** Moments worth a look, for the list: witnesses, starts of faults, new leaders. */
 function moments(run, witnesses) {
   const groups = [["Witness", []], ["Faults", []], ["Leaders", []]];
@@ -54,6 +71,7 @@ function moments(run, witnesses) {
     groups[0][1].push([run.calls.start[call], `operation ${number}: ${callText(run, call, 30)}${about}`,
       { kind: "call", id: call }]);
   }
+  for (const [time, text, thing] of sightings()) groups[0][1].push([time, text, thing]);
   for (const lane of run.header.lanes) {
     for (const [start, end, state] of lane.faults) {
       groups[1][1].push([start, `${lane.name} begins`, null]);
@@ -175,10 +193,18 @@ function listenToButtons(stage) {
   return page;
 }
 
+/** Time to either side of the last sighting that a reader sees first. */
+const SIGHTING_NS = 150e6;
+
 /** A reader of a failed run first sees what nothing explains. */
 function beginAtWitness({ run, view, witnesses }) {
   const first = witnesses.filter(({ witness }) => witness === 1);
   const told = first.find(({ culprit }) => culprit) ?? first.at(-1);
+  const last = sightings().at(-1);
+  if (!told && last) {
+    look(view, last[0] - SIGHTING_NS, last[0] + SIGHTING_NS);
+    select(run, view, last[2], { show: false });
+  }
   if (!told) return;
   revealWitness({ run, view, witnesses }, 1);
   select(run, view, { kind: "call", id: told.call }, { show: false });
@@ -198,6 +224,7 @@ async function comeAlive() {
   listenToSelection(stage, document.getElementById("inspector"));
   linkWitnesses(stage);
   fillMoments(stage, document.getElementById("stage-moments"));
+  linkSightings(stage);
   fillKinds(stage, document.getElementById("stage-kinds"));
   makeHistory(stage, document.getElementById("history"));
   announce(stage, document.getElementById("stage-said"));

@@ -43,6 +43,9 @@ class Timestamp(NamedTuple):
     counter: int
     node: int
 
+    def __str__(self) -> str:
+        return f"{self.wall_ms}.{self.counter} n{self.node}"
+
 
 #: Before everything.
 ZERO = Timestamp(0, 0, 0)

@@ -182,11 +182,10 @@ class Delivered(Invariant):
                 return
         elif held >= step.after:
             return
-        wrote = "wrote" if step.live else "deleted"
         raise InvariantViolated(
             "seen-means-held",
             "a node lacks what it has taken in",
-            Sighting(time_ns=world.now_ns, node=step.after.node, what=f"{wrote} {step}"),
+            Sighting(time_ns=world.now_ns, node=step.after.node, what=f"wrote {step}"),
             Sighting(
                 time_ns=world.now_ns,
                 node=node,

@@ -110,7 +110,9 @@ class Contents(Invariant):
             raised = step.live and not was_live
             now = Sighting(time_ns=world.now_ns, node=node, what=f"stores {step}")
             held = "a document of" if was_live else "a deletion of"
-            before = Sighting(time_ns=world.now_ns, node=node, what=f"held {held} {greatest}")
+            before = Sighting(
+                time_ns=world.now_ns, node=node, what=f"held {held} timestamp {greatest}"
+            )
             name = "no-resurrection" if raised else "no-backward-step"
             reason = "what was deleted is back" if raised else "something older replaced a key"
             raise _broken(name, reason, before, now)

@@ -76,6 +76,13 @@ class Step(NamedTuple):
     after: Timestamp | None
     live: bool
 
+    def __str__(self) -> str:
+        """Such as: a deletion of 'k4' in registers, timestamp 3658.0 n1 (before: 3721.0 n1)."""
+        what = "" if self.live else "a deletion of "
+        stamp = "nothing" if self.after is None else f"timestamp {self.after}"
+        before = "" if self.before is None else f" (before: {self.before})"
+        return f"{what}{self.key!r} in {self.keyspace}, {stamp}{before}"
+
 
 class Trail:
     """The latest changes of a storage, for invariants: `count` of them so far, `durable` synced."""

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from checkers.notation import parse
 from checkers.stats import Stats
-from harness.checks import checker_names, judges, make_checker, make_checkers
+from harness.checks import checker_names, judged, judges, make_checker, make_checkers
 from harness.errors import UsageError
 from harness.experiment import Experiment, seconds
 from harness.pipeline import carry_out, run_command
@@ -70,6 +71,15 @@ def test_a_run_is_judged_by_those_that_are_named(tmp_path: Path) -> None:
     assert [(v.checker, v.outcome) for v in result.verdicts] == [(n, "pass") for n in names]
     assert "--checker monotonic-reads,read-your-writes" in run_command(experiment, 1)
     assert result.run.plan.experiment == experiment
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_never_succeeded_in_a_run_that_was_ended_early_might_have(whole: bool) -> None:
+    experiment = Experiment()
+    history = parse("0w1. 1r!")
+    [verdict] = judged([Stats()], make_workload(experiment), history, whole=whole)
+    assert verdict.outcome == ("fail" if whole else "skipped")
+    assert "read ever succeeded" in verdict.reason
 
 
 def test_a_bad_name_leaves_no_folder(tmp_path: Path) -> None:

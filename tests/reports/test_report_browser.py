@@ -36,6 +36,11 @@ BURIED = Experiment(
     system="gossip", workload="lww-register", flaw="overtaken-delete-buries", nemesis="partition",
     time_limit_ns=seconds(15), invariants=False,
 )  # fmt: skip
+#: The same, and whoever looks into the nodes sees it happen.
+BACKWARD = Experiment(
+    system="gossip", workload="lww-register", flaw="overtaken-delete-buries",
+    nemesis="partition,kill", time_limit_ns=seconds(15),
+)  # fmt: skip
 FINE = Experiment(nodes=3, clients=3, nemesis="partition", time_limit_ns=seconds(4))
 
 Open = Callable[..., Any]
@@ -323,6 +328,21 @@ def test_a_failing_gossip_run_shows_which_replica_lacks_what(
     assert "All that is wrong, by class" in page.locator(".anomalies").inner_text()
     assert "time to converge" in page.locator("#measured ~ .scroll").inner_text()
     assert "member" in page.locator("#inspector").inner_text()
+
+
+def test_a_broken_invariant_is_shown_where_and_when_it_broke(
+    runs: Callable[..., Result], opened: Open
+) -> None:
+    result = runs(BACKWARD, 1)
+    assert result.verdict.checker == "invariants"
+    first, last = (result.verdict.witness or {})["sentences"]
+    page = opened(report_of(result))
+    assert last["what"] in page.locator(".sighting").last.inner_text()
+    assert f"n={last['node']}@{last['time_ns'] / 1e9:.6f}" in settled(page)
+    assert width_ns(settled(page)) < 1e9
+    assert f"n{last['node']}" in page.locator("#inspector").inner_text()
+    page.locator(".sighting button").first.click()
+    assert f"n={first['node']}@" in settled(page)
 
 
 def test_a_passing_run(runs: Callable[..., Result], opened: Open) -> None:
