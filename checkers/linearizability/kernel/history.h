@@ -281,6 +281,8 @@ static bool copy_operations(search *s)
     bool open = false;
     for (int32_t i = 0; i < s->count; i++) {
         const lin_operation *from = &s->problem->operations[s->members[i]];
+        if (i + LIN_AHEAD < s->count)
+            LIN_PREFETCH(&s->problem->operations[s->members[i + LIN_AHEAD]]);
         operation *o = &s->operations[i];
         *o = (operation){.function = from->function, .outcome = from->outcome, .ret = NEVER};
         open |= from->outcome == LIN_OPEN;

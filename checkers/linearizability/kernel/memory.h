@@ -16,6 +16,15 @@ typedef struct {
     int64_t used, peak, limit;
 } memory;
 
+/* The operations of one of many keys lie far apart in a history, each on a cache line of its own:
+   whoever goes through them for the first time asks for those that are so many steps ahead. */
+#define LIN_AHEAD 16
+#if defined(__GNUC__)
+#define LIN_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define LIN_PREFETCH(address) ((void)(address))
+#endif
+
 static bool memory_reserve(memory *m, int64_t bytes)
 {
     if (bytes > m->limit - m->used) return false;
