@@ -41,7 +41,7 @@ from systems.invariants import (
     Watch,
 )
 
-__all__ = ["Craft", "CraftCompact", "CraftNode", "CraftOptions", "CraftStrict"]
+__all__ = ["Craft", "CraftAsInDqlite", "CraftCompact", "CraftNode", "CraftOptions", "CraftStrict"]
 
 
 class Craft(System):
@@ -108,3 +108,12 @@ class CraftCompact(Craft):
     name = "craft-compact"
     summary = "the same with a snapshot every 20 entries, of which 5 stay in the log"
     settings: ClassVar[Mapping[str, Any]] = {"snapshot_threshold": 20, "trailing": 5}
+
+
+class CraftAsInDqlite(Craft):
+    """Reads ask for a barrier as the library's best known user, dqlite, has them do it: a leader
+    that has applied all of its log answers at once. It is `systems.craft:CraftAsInDqlite`."""
+
+    name = "craft-as-in-dqlite"
+    summary = "the same, with barriers for reads only while something is not applied yet"
+    settings: ClassVar[Mapping[str, Any]] = {"always_barrier": False}

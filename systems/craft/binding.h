@@ -33,6 +33,7 @@ int server_load_entries(struct server *s, raft_index start, unsigned n, const ra
                         const int *types, const size_t *lengths, const char *data);
 int server_start(struct server *s);
 void server_view(struct server *s, unsigned long long *out);
+bool server_up_to_date(struct server *s);
 unsigned server_members(struct server *s, raft_id *ids, int *roles, unsigned capacity);
 
 unsigned server_progress(struct server *s, raft_id *ids, raft_index *matches, unsigned capacity);

@@ -1,7 +1,7 @@
 """What was found in libraft 0.15.0, as Debian packages it, and how to see it again.
 
 >>> [finding.name for finding in FINDINGS][:2]
-['craft-commit-by-counting', 'craft-false-acknowledgement']
+['craft-commit-by-counting', 'craft-commit-by-counting-as-clients-see-it']
 
 Every one of them was followed event by event to the call of the library that is wrong, with the
 entries, acknowledgements and syncs of all nodes at that moment.
@@ -18,6 +18,8 @@ VERSION = "0.15.0"
 #: The directed nemesis against three nodes, with few clients, so that terms stay apart.
 _FIGURE_8 = "--nemesis figure-8 --nodes 3 --clients 2"
 
+_COUNTING = "canonical/raft issue 220, fixed by pull request 336 in 0.17.1"
+
 FINDINGS: Sequence[Finding] = (
     Finding(
         name="craft-commit-by-counting",
@@ -31,7 +33,26 @@ FINDINGS: Sequence[Finding] = (
         ),
         command=f"splitbrain run craft {_FIGURE_8} --rate 10 --seed 2",
         shows="state-machine-safety",
-        upstream="canonical/raft issue 220, fixed by pull request 336 in 0.17.1",
+        upstream=_COUNTING,
+    ),
+    Finding(
+        name="craft-commit-by-counting-as-clients-see-it",
+        system="craft",
+        version=VERSION,
+        seen_in=(
+            "seed 20 of the nemesis figure-8 without invariants, three nodes and two clients, "
+            "reads as dqlite asks for them; step by step in the scenario commit-by-counting of "
+            "systems/craft/scenarios.py"
+        ),
+        what=(
+            "The same seen by clients: one reads what was decided so, and a later one reads what "
+            "was before it. Whoever reads behind a barrier in any case does not see it, for the "
+            "barrier is an entry of the leader's own term."
+        ),
+        command=f"splitbrain run systems.craft:CraftAsInDqlite {_FIGURE_8} --rate 40 "
+        "--no-invariants --seed 20",
+        shows="Not linearizable",
+        upstream=_COUNTING,
     ),
     Finding(
         name="craft-false-acknowledgement",

@@ -443,6 +443,13 @@ static void server_view(struct server *s, unsigned long long *out)
     out[5] = leader;
 }
 
+/* Whether it leads and has applied all of its log. */
+static bool server_up_to_date(struct server *s)
+{
+    return raft_state(&s->raft) == RAFT_LEADER &&
+           raft_last_applied(&s->raft) == raft_last_index(&s->raft);
+}
+
 static unsigned server_members(struct server *s, raft_id *ids, int *roles, unsigned capacity)
 {
     const struct raft_configuration *c = &s->raft.configuration;

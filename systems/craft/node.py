@@ -180,8 +180,12 @@ class CraftNode:
             self._waiting.append((self.on_request, request))
             return
         self._tell_time()
-        token = self.new_token()
+        token, options = self.new_token(), self.options
         if request.read_only:
+            if not options.always_barrier and self._lib.server_up_to_date(self.server):
+                self._answer(request, self.sessions.machine.apply(request.command))
+                self._settle()
+                return
             status = self._lib.request_barrier(self.server, token)
         else:
             data = padded(pack((request.session, request.serial, request.command)))

@@ -24,6 +24,9 @@ class CraftOptions:
     timeout is drawn between one and two times `election_ms`; a tick comes every `heartbeat_ms`.
     A snapshot is taken every `snapshot_threshold` entries, and `trailing` entries before it stay in
     the log. The first `voters` nodes form the cluster at first (0: all).
+
+    A read waits for a barrier, an entry of its own. Without `always_barrier` only a leader that has
+    yet to apply some of its log asks for one, and any other answers at once.
     """
 
     election_ms: int = 1000
@@ -33,6 +36,7 @@ class CraftOptions:
     trailing: int = 2048
     pre_vote: bool = True
     voters: int = 0
+    always_barrier: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.heartbeat_ms < self.election_ms:

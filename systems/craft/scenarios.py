@@ -5,7 +5,7 @@
 It ends with exit code 1 if the schedule raises its alarm, which it says, and with 0 if not.
 
 >>> sorted(SCENARIOS)
-['false-acknowledgement', 'two-leaders']
+['commit-by-counting', 'false-acknowledgement', 'two-leaders']
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.child import apart
 from harness.errors import unknown_name
-from systems.craft import Craft
+from systems.craft import Craft, CraftAsInDqlite
 from systems.craft.messages import Append, Appended
 from systems.scenario import Scenario, Stage, play
 
@@ -77,6 +77,42 @@ async def false_acknowledgement(stage: Stage) -> None:
     await stage.client(a).read("x")
 
 
+async def commit_by_counting(stage: Stage) -> None:
+    """Figure 8: a client reads what was decided by counting, and later what was before it.
+
+    A has an entry of its own from when it was cut off, and B another one of a later term. A leads
+    again, and takes its old entry for decided when C has stored it too, with no entry of its new
+    term behind it. All that A knows of is applied now, so that it answers a read at once. Then A
+    falls, and B, whose last entry is of a later term than C's, is elected and replaces A's.
+    """
+    a = await stage.leader()
+    await stage.client(a).write("x", 1)
+    await _keep_to_itself(stage, a, "x", 2)
+    b = await _elected(stage, stage.others(a))
+    (c,) = stage.others(a, b)
+    await _keep_to_itself(stage, b, "y", 3)
+    stage.restart(a)
+    await _elected(stage, [a])
+    await stage.until(
+        lambda: stage.node(a).applied == stage.node(a).log.last_index, "A to decide its old entry"
+    )
+    await stage.client(a).read("x")
+    stage.crash(a)
+    stage.restart(b)
+    await _elected(stage, [b, c])
+    await stage.client(b).read("x")
+
+
+async def _keep_to_itself(stage: Stage, leader: int, key: str, value: int) -> None:
+    """`leader` stores a write that nobody else hears of, and falls."""
+    stage.isolate(leader)
+    last = stage.node(leader).log.last_index
+    stage.begin(stage.pinned(leader).write, key, value)
+    await stage.until(lambda: stage.node(leader).durable == last + 1, "a leader to store a write")
+    stage.crash(leader)
+    stage.heal()
+
+
 async def _elected(stage: Stage, nodes: Sequence[int]) -> int:
     """Wait until one of `nodes` leads, and return it."""
 
@@ -87,10 +123,11 @@ async def _elected(stage: Stage, nodes: Sequence[int]) -> int:
     return leading()[0]
 
 
-#: By name: the schedule, in how many nodes it plays, and whether invariants look on.
-SCENARIOS: Mapping[str, tuple[Scenario, int, bool]] = {
-    "false-acknowledgement": (false_acknowledgement, 3, False),
-    "two-leaders": (two_leaders, 2, True),
+#: By name: the schedule, its system, in how many nodes it plays, and whether invariants look on.
+SCENARIOS: Mapping[str, tuple[Scenario, type[Craft], int, bool]] = {
+    "commit-by-counting": (commit_by_counting, CraftAsInDqlite, 3, False),
+    "false-acknowledgement": (false_acknowledgement, Craft, 3, False),
+    "two-leaders": (two_leaders, Craft, 2, True),
 }
 
 
@@ -98,10 +135,10 @@ def found(name: str) -> str:
     """What `name` shows, "" if nothing. It is played in a child process: the library may crash."""
     if name not in SCENARIOS:
         raise unknown_name("scenario of craft", name, SCENARIOS)
-    scenario, nodes, invariants = SCENARIOS[name]
+    scenario, system, nodes, invariants = SCENARIOS[name]
 
     def work() -> str:
-        outcome = play(Craft(), scenario, nodes=nodes, invariants=invariants)
+        outcome = play(system(), scenario, nodes=nodes, invariants=invariants)
         return outcome.reason if outcome.alarm else ""
 
     return apart(work)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness import Experiment, carry_out, seconds
@@ -19,7 +20,7 @@ from harness.simulation.disk import SimulatedDisk
 from systems.craft import Craft, CraftOptions, native
 from systems.craft.findings import FINDINGS
 from systems.craft.messages import Install, TimeoutNow, padded, unpadded
-from systems.craft.scenarios import found
+from systems.craft.scenarios import commit_by_counting, found
 from systems.scenario import SECOND_NS, Outcome, Stage, play
 
 needs_library = pytest.mark.skipif(native.missing() is not None, reason=str(native.missing()))
@@ -243,6 +244,33 @@ def test_figure_8_decides_two_entries_at_one_index() -> None:
     assert result.run.violation is not None
     assert "<term 2:" in result.run.violation.first.what
     assert "<term 3:" in result.run.violation.second.what
+
+
+@needs_library
+def test_figure_8_is_seen_by_clients_that_read_without_a_barrier() -> None:
+    experiment = Experiment(
+        system="systems.craft:CraftAsInDqlite", nodes=3, clients=2, rate_per_s=40,
+        nemesis="figure-8", invariants=False,
+    )  # fmt: skip
+    seen = carry_out(experiment, 20)
+    assert (seen.verdict.checker, seen.verdict.outcome) == ("linearizability", "fail")
+    # the same run, watched: what was read and then lost had been decided in this way
+    watched = carry_out(msgspec.structs.replace(experiment, invariants=True), 20)
+    assert watched.run.violation is not None
+    assert watched.run.violation.invariant == "state-machine-safety"
+    assert '<term 2: session 1, command 22: ["write","k0",5]>' in watched.run.violation.first.what
+    told = seen.verdict.witness or {}
+    assert told["conclusion"] == "4 was read at 11.159 s, after 5 had been read at 6.843 s."
+
+
+@needs_library
+def test_figure_8_step_by_step() -> None:
+    assert "read 1" in found("commit-by-counting")
+
+
+@needs_library
+def test_who_always_reads_behind_a_barrier_does_not_see_figure_8() -> None:
+    assert played(commit_by_counting, nodes=3, invariants=False) == ""
 
 
 @needs_library
