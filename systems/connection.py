@@ -54,6 +54,9 @@ class SessionConnection:
 
     async def execute(self, command: Command, *, read_only: bool = False) -> Any:
         """The result of `command`, applied at most once. Raises `Refused` or `Unanswered`."""
+        return await self._port.errand(self._attempts(command, read_only))
+
+    async def _attempts(self, command: Command, read_only: bool) -> Any:
         policy = self._policy
         self._serial += 1
         remaining_ns = policy.deadline_ns

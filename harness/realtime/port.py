@@ -6,9 +6,10 @@ answer is awaited leaves the question open, as silence does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from random import SystemRandom
+from typing import Any, TypeVar
 
 import msgspec
 import trio
@@ -17,6 +18,8 @@ from harness.errors import UsageError
 from harness.node import ClientReply, ClientRequest, Command, NodeId
 from harness.realtime.links import CLIENT, Address, BadFrame, Frames, Outbox, framed, greeting
 from harness.simulation.wire import Wire
+
+_Result = TypeVar("_Result")
 
 
 class _Conversation:
@@ -84,6 +87,9 @@ class TcpPort:
             if replies:
                 return replies[0]
         return None if sent else ClientReply(number, False, None, f"node {node} cannot be reached")
+
+    async def errand(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+        return await coroutine
 
     async def sleep_ns(self, duration_ns: int) -> None:
         await trio.sleep(duration_ns / 1e9)

@@ -13,6 +13,10 @@ The events are handled inside that call of the clock, not in a task of their own
 a second turn of trio's loop for every wake. An exception there would look like a bug of trio's:
 it is handed to the main task, which is parked for nothing else.
 
+A turn of trio's loop costs more than most events. So a task may leave a coroutine that waits for
+nothing but the world to the driver (`errand`), which takes its steps where it would have woken the
+task; the task is woken once, at its end.
+
 Limits: a task must wait through the world (`sleep_ns`, `Port.call`, `Signal`) or through a trio
 primitive on which it alone waits; two tasks woken by one native `trio.Event` would run in an
 order that trio draws.
@@ -33,8 +37,9 @@ late woke at 2000000000
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import outcome
 import trio
@@ -48,20 +53,37 @@ if TYPE_CHECKING:
 
 SECOND_NS = 1_000_000_000
 
+_Result = TypeVar("_Result")
+
 
 class Deadlock(SplitbrainError):
     """Nothing can run any more, yet tasks wait; the text says who waits for what."""
 
 
 class Waiter:
-    """One place where a task is parked; waking it twice is harmless."""
+    """One place where a task or an errand is parked; waking it twice is harmless."""
 
     __slots__ = ("reason", "since_ns", "task")
 
-    def __init__(self, task: Task, reason: str, since_ns: int) -> None:
-        self.task: Task | None = task
+    def __init__(self, task: Task | _Errand, reason: str, since_ns: int) -> None:
+        self.task: Task | _Errand | None = task
         self.reason = reason
         self.since_ns = since_ns
+
+
+class _Errand:
+    """A coroutine whose steps the driver takes, for a task that is parked at `end` meanwhile."""
+
+    __slots__ = ("coroutine", "end")
+
+    def __init__(self, coroutine: Coroutine[Waiter, Any, Any], end: Waiter) -> None:
+        self.coroutine = coroutine
+        self.end = end
+
+
+@types.coroutine
+def _parked_errand(waiter: Waiter) -> Generator[Waiter, Any, Any]:
+    return (yield waiter)
 
 
 class _WorldClock(trio.abc.Clock):
@@ -98,6 +120,7 @@ class Tasks:
         self._alive: dict[Task, tuple[int, str]] = {}
         self._parked: dict[Task, Waiter] = {}
         self._cancelled: list[tuple[int, Task, Callable[[], Any]]] = []
+        self._errand: _Errand | None = None  # that takes a step now
         self._spawned = 0
         self._unfinished = 0
 
@@ -129,10 +152,15 @@ class Tasks:
 
     def waiter(self, reason: str) -> Waiter:
         """A new place to park the current task; `reason` completes "waits for ..."."""
-        return Waiter(current_task(), reason, self.world.now_ns)
+        return Waiter(self._errand or current_task(), reason, self.world.now_ns)
 
     async def park(self, waiter: Waiter) -> Any:
         """Block until `waiter` is woken, and return the value that it was woken with."""
+        if self._errand is not None:
+            try:
+                return await _parked_errand(waiter)
+            finally:
+                waiter.task = None
         task = current_task()
 
         def abort(raise_cancel: Callable[[], Any]) -> Abort:
@@ -147,6 +175,33 @@ class Tasks:
         finally:
             waiter.task = None
             del self._parked[task]
+
+    async def errand(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+        """The result of `coroutine`, which waits through the world alone, never through trio."""
+        if self._errand is not None:
+            return await coroutine
+        errand = _Errand(coroutine, self.waiter("the end of an errand"))
+        try:
+            ended = self._take_step(errand, None)
+            if ended is None:
+                return await self.park(errand.end)  # type: ignore[no-any-return]
+            return ended.unwrap()  # type: ignore[no-any-return]
+        finally:
+            coroutine.close()
+
+    def _take_step(self, errand: _Errand, value: Any) -> outcome.Maybe[Any] | None:
+        """Let an errand go on with `value`; how it ended, or None while it waits again."""
+        self._errand = errand
+        try:
+            waiter = errand.coroutine.send(value)
+        except StopIteration as end:
+            return outcome.Value(end.value)
+        except BaseException as error:
+            return outcome.Error(error)
+        finally:
+            self._errand = None
+        errand.end.reason, errand.end.since_ns = waiter.reason, waiter.since_ns
+        return None
 
     async def sleep_ns(self, duration_ns: int) -> None:
         """Let virtual time pass."""
@@ -222,9 +277,7 @@ class Tasks:
             if woken is None:
                 break
             waiter, value = woken
-            if waiter is not None and waiter.task is not None:
-                task, waiter.task = waiter.task, None
-                reschedule(task, outcome.Value(value))
+            if waiter is not None and self._go_on(waiter, value):
                 return
         if limit_ns is None:
             raise Deadlock(
@@ -232,6 +285,22 @@ class Tasks:
                 f"but tasks wait:\n{self.describe_waiting()}"
             )
         self.world.advance(limit_ns)  # trio expires the scopes whose time has come
+
+    def _go_on(self, waiter: Waiter, value: Any) -> bool:
+        """Wake who is parked there; False if nobody is, or an errand that waits again."""
+        task, waiter.task = waiter.task, None
+        told: outcome.Maybe[Any] = outcome.Value(value)
+        if isinstance(task, _Errand):
+            ended = self._take_step(task, value)
+            if ended is None:
+                return False
+            end, told = task.end, ended
+            task, end.task = end.task, None
+        if task is None:
+            return False
+        assert isinstance(task, Task)
+        reschedule(task, told)
+        return True
 
     def describe_waiting(self) -> str:
         """Who waits for what, since when; a line each, for error messages."""

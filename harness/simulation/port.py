@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -11,6 +12,8 @@ from harness.simulation.driver import Waiter
 
 if TYPE_CHECKING:
     from harness.simulation.world import SimulatedWorld
+
+_Result = TypeVar("_Result")
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
@@ -66,6 +69,9 @@ class SimulatedPort:
             return reply
         finally:
             self._waiters.pop(number, None)
+
+    async def errand(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+        return await self._world.tasks.errand(coroutine)
 
     async def sleep_ns(self, duration_ns: int) -> None:
         await self._world.tasks.sleep_ns(duration_ns)

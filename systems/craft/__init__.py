@@ -3,7 +3,8 @@
     node.py       events in, answers out           messages.py   what goes over the network
     backend.py    what the library asks for        storage.py    what goes to the disk
     library.py    its callbacks                    membership.py orders of operators
-    native.py     compiling and caching            glue.c, binding.h
+    native.py     compiling and caching            delivery.py   arguments of its functions
+    glue.c, binding.h
 
 Nothing of the library is changed: its table of inputs and outputs is served by a node's context.
 It may kill the process that it runs in, so that its runs have one of their own.

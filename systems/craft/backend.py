@@ -245,14 +245,19 @@ class Backend:
 
     def _entries(self, entries: Any, count: int) -> tuple[Entry, ...]:
         """Copies of the library's entries."""
-        buffer = self._ffi.buffer
-        found = []
-        for i in range(count):
-            entry = entries[i]
-            content = entry.buf
-            data = bytes(buffer(content.base, content.len)) if content.len else b""
-            kind = entry.type
-            found.append(Entry(entry.term, kind, data if kind == COMMAND else cleaned(kind, data)))
+        ffi, lib = self._ffi, self._lib
+        if count == 1:  # as nearly always
+            entry = entries[0]
+            return (_entry(entry.term, entry.type, self._bytes(entry.buf.base, entry.buf.len)),)
+        into = ffi.new("unsigned long long[]", 3 * count)
+        contents = ffi.new("char[]", lib.entries_numbers(entries, count, into))
+        lib.entries_contents(entries, count, contents)
+        numbers, data = ffi.unpack(into, 3 * count), bytes(ffi.buffer(contents))
+        found, begin = [], 0
+        for place in range(0, 3 * count, 3):
+            term, kind, length = numbers[place : place + 3]
+            found.append(_entry(term, kind, data[begin : begin + length]))
+            begin += length
         return tuple(found)
 
     def members_of(self, configuration: Any) -> Members:
@@ -260,3 +265,7 @@ class Backend:
         servers = configuration.servers
         found = [(servers[i].id, servers[i].role) for i in range(configuration.n)]
         return tuple(sorted(found))
+
+
+def _entry(term: int, kind: int, data: bytes) -> Entry:
+    return Entry(term, kind, data if kind == COMMAND else cleaned(kind, data))

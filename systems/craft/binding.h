@@ -23,7 +23,7 @@ struct server *server_new(void *self, raft_id id);
 void server_free(struct server *s);
 void server_configure(struct server *s, unsigned election_ms, unsigned heartbeat_ms,
                       unsigned install_ms, unsigned threshold, unsigned trailing, bool pre_vote);
-void server_now(struct server *s, unsigned long long now_ms);
+unsigned long long *server_clock(struct server *s);
 int server_bootstrap(struct server *s, unsigned n, const raft_id *voters);
 void server_load_state(struct server *s, raft_term term, raft_id vote);
 int server_load_snapshot(struct server *s, raft_index index, raft_term term, unsigned n,
@@ -32,14 +32,17 @@ int server_load_snapshot(struct server *s, raft_index index, raft_term term, uns
 int server_load_entries(struct server *s, raft_index start, unsigned n, const raft_term *terms,
                         const int *types, const size_t *lengths, const char *data);
 int server_start(struct server *s);
-void server_view(struct server *s, unsigned long long *out);
+unsigned long long *server_view(struct server *s);
 bool server_up_to_date(struct server *s);
 unsigned server_members(struct server *s, raft_id *ids, int *roles, unsigned capacity);
 
 unsigned server_progress(struct server *s, raft_id *ids, raft_index *matches, unsigned capacity);
 
+size_t entries_numbers(const struct raft_entry *entries, unsigned n, unsigned long long *numbers);
+void entries_contents(const struct raft_entry *entries, unsigned n, char *contents);
+
 void server_tick(struct server *s);
-bool server_sent(struct server *s);
+int server_settle(struct server *s);
 void server_appended(void *request);
 void server_snapshot_stored(void *request);
 int server_snapshot_loaded(void *request, raft_index index, raft_term term, unsigned n,

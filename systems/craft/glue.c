@@ -3,7 +3,7 @@
  *
  * Python never sees a struct raft_message, and never a function pointer. Whatever the library is to
  * own is made here by raft_malloc, and whatever it hands over is freed here. The callback of a send
- * is kept until server_sent(), which Python calls when the call that sent has come back: never from
+ * is kept until server_settle(), which Python calls when the call that sent has come back: never from
  * inside send(). A struct server that its node has abandoned in a crash is not closed, since closing
  * would call back for everything that was under way; what the library holds in it is leaked.
  */
@@ -35,12 +35,16 @@ static int on_fsm_snapshot(void *, struct raft_buffer *);
 static int on_fsm_restore(void *, void *, size_t);
 static void on_done(void *, unsigned long long, int);
 
+/* What others may see of a server: state, term, vote, commit index, applied index, leader. */
+#define VIEW 6
+
 struct server {
     struct raft raft;
     struct raft_io io;
     struct raft_fsm fsm;
     void *self; /* the handle of the Python object */
-    raft_time now_ms;
+    raft_time now_ms; /* Python sets it before each call */
+    unsigned long long view[VIEW];
     raft_io_tick_cb tick;
     raft_io_recv_cb receive;
     /* what load() is to return */
@@ -391,7 +395,7 @@ static void server_configure(struct server *s, unsigned election_ms, unsigned he
     raft_set_pre_vote(&s->raft, pre_vote);
 }
 
-static void server_now(struct server *s, unsigned long long now_ms) { s->now_ms = now_ms; }
+static unsigned long long *server_clock(struct server *s) { return &s->now_ms; }
 
 static int server_bootstrap(struct server *s, unsigned n, const raft_id *voters)
 {
@@ -429,18 +433,22 @@ static int server_load_entries(struct server *s, raft_index start, unsigned n,
 
 static int server_start(struct server *s) { return raft_start(&s->raft); }
 
-static void server_view(struct server *s, unsigned long long *out)
+static unsigned long long *server_view(struct server *s) { return s->view; }
+
+static bool has_changed(struct server *s)
 {
     struct raft *r = &s->raft;
     raft_id leader;
     const char *address;
     raft_leader(r, &leader, &address);
-    out[0] = r->state;
-    out[1] = r->current_term;
-    out[2] = r->voted_for;
-    out[3] = r->commit_index;
-    out[4] = r->last_applied;
-    out[5] = leader;
+    const unsigned long long now[VIEW] = {
+        r->state, r->current_term, r->voted_for, r->commit_index, r->last_applied, leader,
+    };
+    if (memcmp(s->view, now, sizeof now) == 0) {
+        return false;
+    }
+    memcpy(s->view, now, sizeof now);
+    return true;
 }
 
 /* Whether it leads and has applied all of its log. */
@@ -476,15 +484,41 @@ static unsigned server_progress(struct server *s, raft_id *ids, raft_index *matc
     return c->n < capacity ? c->n : capacity;
 }
 
+/* ---- entries as arrays */
+
+/* Of each its term, its kind and the length of what it holds; returns the sum of the lengths. */
+static size_t entries_numbers(const struct raft_entry *entries, unsigned n,
+                              unsigned long long *numbers)
+{
+    size_t total = 0;
+    for (unsigned i = 0; i < n; i++) {
+        *numbers++ = entries[i].term;
+        *numbers++ = entries[i].type;
+        *numbers++ = entries[i].buf.len;
+        total += entries[i].buf.len;
+    }
+    return total;
+}
+
+static void entries_contents(const struct raft_entry *entries, unsigned n, char *contents)
+{
+    for (unsigned i = 0; i < n; i++) {
+        memcpy(contents, entries[i].buf.base, entries[i].buf.len);
+        contents += entries[i].buf.len;
+    }
+}
+
 /* ---- what happens to it */
 
 static void server_tick(struct server *s) { s->tick(&s->io); }
 
-static bool server_sent(struct server *s)
+/* Call back for what was sent: 1 if there was any. Else bring the view up to date: 2 if it has
+ * changed, 0 if not. */
+static int server_settle(struct server *s)
 {
     size_t n = s->n_sends;
     if (n == 0) {
-        return false;
+        return has_changed(s) ? 2 : 0;
     }
     struct raft_io_send **sends = s->sends;
     s->sends = NULL; /* a callback may send in its turn */
@@ -493,7 +527,7 @@ static bool server_sent(struct server *s)
         sends[i]->cb(sends[i], 0);
     }
     free(sends);
-    return true;
+    return 1;
 }
 
 static void server_appended(void *request)

@@ -18,7 +18,7 @@ may yet be applied.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from harness.errors import SplitbrainError
@@ -34,18 +34,10 @@ from harness.node import (
     StateMachine,
 )
 from systems.craft.backend import Backend, Wanted
+from systems.craft.delivery import delivery, entry_arguments, snapshot_arguments
 from systems.craft.library import errors, library, raise_errors
 from systems.craft.membership import Membership
-from systems.craft.messages import (
-    Append,
-    Appended,
-    Install,
-    RequestVote,
-    TimeoutNow,
-    Vote,
-    pack,
-    padded,
-)
+from systems.craft.messages import pack, padded
 from systems.craft.options import CraftOptions
 from systems.machines import Sessions
 
@@ -57,8 +49,11 @@ STATES = ("unavailable", "follower", "candidate", "leader")
 #: Token of the sync after which a node goes on that has waited for its disk.
 _GO_ON = "go on"
 
-#: What `server_view` writes.
+#: How many numbers `server_view` shows.
 _VIEW = 6
+
+#: What `server_settle` answers when it has called back, and when the view is another one.
+_TOLD, _CHANGED = 1, 2
 
 
 class Progress(NamedTuple):
@@ -92,8 +87,9 @@ class CraftNode:
         self.server = self._ffi.gc(
             self._lib.server_new(self._handle, context.id), self._lib.server_free
         )
-        self._set_now, self._monotonic_ns = self._lib.server_now, context.clock.monotonic_ns
-        self._out = self._ffi.new("unsigned long long[]", _VIEW)
+        self._now = self._lib.server_clock(self.server)
+        self._seen = self._lib.server_view(self.server)
+        self._monotonic_ns = context.clock.monotonic_ns
         self._blocked = False
         self._position = (0, 0)
         self._waiting: deque[tuple[Any, ...]] = deque()
@@ -101,18 +97,10 @@ class CraftNode:
         self._requests: dict[int, ClientRequest] = {}
         self._tokens = 0
         self.membership = Membership(self)
-        self._receive: dict[type, Callable[[NodeId, Any], None]] = {
-            RequestVote: self._on_request_vote,
-            Vote: self._on_vote,
-            Append: self._on_append,
-            Appended: self._on_appended,
-            Install: self._on_install,
-            TimeoutNow: self._on_timeout_now,
-        }
+        self._deliver = delivery(module, self.server)
         self.log: Any = None
         self.role = "follower"
         self.term = self.voted_for = self.committed = self.applied = self.leader = 0
-        self._view = [0] * _VIEW
 
     # ---- events
 
@@ -149,7 +137,7 @@ class CraftNode:
             return  # no connection delivers it
         self._heard[source] = number
         self._tell_time()
-        self._receive[type(message)](source, message)
+        self._deliver[type(message)](source, message)
         self._settle()
 
     def on_timer(self, name: str) -> None:
@@ -228,7 +216,7 @@ class CraftNode:
 
     def _settle(self) -> None:
         """Do what has to be done after a call before anything else may happen."""
-        backend, server, sent = self.backend, self.server, self._lib.server_sent
+        backend = self.backend
         while True:
             if errors:
                 raise_errors()
@@ -245,10 +233,12 @@ class CraftNode:
                 return
             if backend.held or backend.replies:
                 backend.release()
-            if not sent(server):
+            answer = self._lib.server_settle(self.server)
+            if answer != _TOLD:
                 break
         backend.storage.show()
-        self._show()
+        if answer == _CHANGED:
+            self._show()
 
     def _go_on(self) -> None:
         """Term and vote are stored: let out what was held back, and do what came meanwhile."""
@@ -261,11 +251,7 @@ class CraftNode:
 
     def _show(self) -> None:
         """Let others see the present state."""
-        self._lib.server_view(self.server, self._out)
-        view = self._ffi.unpack(self._out, _VIEW)
-        if view == self._view:
-            return
-        self._view = view
+        view = self._ffi.unpack(self._seen, _VIEW)
         state, term, self.voted_for, self.committed, self.applied, self.leader = view
         role = STATES[state]
         if role != self.role or (term != self.term and role == "leader"):
@@ -278,7 +264,7 @@ class CraftNode:
         self.role, self.term = role, term
 
     def _tell_time(self) -> None:
-        self._set_now(self.server, self._monotonic_ns() // MILLISECOND_NS)
+        self._now[0] = self._monotonic_ns() // MILLISECOND_NS
 
     def _demand(self, status: int, what: str) -> None:
         raise_errors()
@@ -291,9 +277,9 @@ class CraftNode:
     def _load(self, snapshot: Any) -> None:
         lib, server = self._lib, self.server
         if snapshot is not None:
-            status = lib.server_load_snapshot(server, *self._snapshot_arguments(snapshot))
+            status = lib.server_load_snapshot(server, *snapshot_arguments(snapshot))
             self._demand(status, "load the snapshot of")
-        arguments = self._entry_arguments(self.log.entries)
+        arguments = entry_arguments(self.log.entries)
         status = lib.server_load_entries(server, self.log.base_index + 1, *arguments)
         self._demand(status, "load the entries of")
 
@@ -303,52 +289,7 @@ class CraftNode:
             nothing = (0, 0, 0, self._ffi.NULL, self._ffi.NULL, 0, b"", 0)
             self._lib.server_snapshot_loaded(request, *nothing)
         else:
-            self._lib.server_snapshot_loaded(request, *self._snapshot_arguments(snapshot))
-
-    @staticmethod
-    def _snapshot_arguments(snapshot: Any) -> tuple[Any, ...]:
-        ids = [node for node, _ in snapshot.members]
-        roles = [role for _, role in snapshot.members]
-        about = (snapshot.index, snapshot.term, len(ids), ids, roles, snapshot.members_index)
-        return (*about, snapshot.state, len(snapshot.state))
-
-    @staticmethod
-    def _entry_arguments(entries: Any) -> tuple[Any, ...]:
-        terms = [entry.term for entry in entries]
-        kinds = [entry.kind for entry in entries]
-        lengths = [len(entry.data) for entry in entries]
-        return (len(terms), terms, kinds, lengths, b"".join([entry.data for entry in entries]))
-
-    # ---- messages
-
-    def _on_request_vote(self, source: NodeId, m: RequestVote) -> None:
-        self._lib.receive_request_vote(
-            self.server, source, m.term, m.last_index, m.last_term, m.disrupt, m.trial
-        )
-
-    def _on_vote(self, source: NodeId, m: Vote) -> None:
-        self._lib.receive_vote(self.server, source, m.term, m.granted, m.trial)
-
-    def _on_append(self, source: NodeId, m: Append) -> None:
-        head = (m.term, m.previous_index, m.previous_term, m.committed)
-        if m.entries:
-            self._lib.receive_append(self.server, source, *head, *self._entry_arguments(m.entries))
-        else:
-            null = self._ffi.NULL
-            self._lib.receive_append(self.server, source, *head, 0, null, null, null, null)
-
-    def _on_appended(self, source: NodeId, m: Appended) -> None:
-        self._lib.receive_appended(self.server, source, m.term, m.rejected, m.last_index)
-
-    def _on_install(self, source: NodeId, m: Install) -> None:
-        ids, roles = [node for node, _ in m.members], [role for _, role in m.members]
-        self._lib.receive_install(
-            self.server, source, m.term, m.last_index, m.last_term, len(ids), ids, roles,
-            m.members_index, m.state, len(m.state),
-        )  # fmt: skip
-
-    def _on_timeout_now(self, source: NodeId, m: TimeoutNow) -> None:
-        self._lib.receive_timeout_now(self.server, source, m.term, m.last_index, m.last_term)
+            self._lib.server_snapshot_loaded(request, *snapshot_arguments(snapshot))
 
     # ---- requests
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,9 @@ class ScriptedPort:
                 return ClientReply(1, True, value)
         self.now_ns += timeout_ns
         return None
+
+    async def errand(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return await coroutine
 
     async def sleep_ns(self, duration_ns: int) -> None:
         self.now_ns += duration_ns
