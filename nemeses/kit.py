@@ -39,7 +39,8 @@ from harness.interpreter import Interpreter
 from harness.nemesis import Fault, Nemesis
 from harness.node import ClientReply, ClientRequest, Context, NodeStatus, Recovered
 from harness.simulation.driver import simulate
-from harness.simulation.world import VERBS, SimulatedWorld
+from harness.simulation.faults import VERBS
+from harness.simulation.world import SimulatedWorld
 from harness.world import Action
 
 SECOND_NS = 1_000_000_000

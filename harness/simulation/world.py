@@ -36,20 +36,19 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Sequence
-from functools import partial
 from heapq import heappop, heappush
 from random import Random
 from typing import Any
 
-from harness.errors import SplitbrainError, UsageError, unknown_name
+from harness.errors import SplitbrainError, UsageError
 from harness.invariant import Invariant
-from harness.node import Administered, Node, NodeFactory, NodeStatus
+from harness.node import Node, NodeFactory, NodeStatus
 from harness.randomness import keyed_ratio, stream
-from harness.simulation.context import SimulatedContext, Timer
-from harness.simulation.disk import SimulatedDisk
+from harness.simulation.context import Timer
 from harness.simulation.driver import Tasks, Waiter
-from harness.simulation.failure import NodeFailure
-from harness.simulation.guard import check_module, enter, leave
+from harness.simulation.faults import carry_out
+from harness.simulation.guard import enter, leave
+from harness.simulation.lives import PAUSED, STATES, UP, Lives
 from harness.simulation.network import LinkModel, Network
 from harness.simulation.port import SimulatedPort
 from harness.simulation.recording import EVENTS_MAX, Event, Log
@@ -67,16 +66,8 @@ from harness.simulation.trace import (
 from harness.simulation.wire import Wire
 from harness.world import Action
 
-#: States of an endpoint; a client's port is always UP.
-UP, DOWN, PAUSED = 0, 1, 2
-
 #: More timers than this at one instant are an endless loop.
 MAXIMUM_RINGS = 100_000
-
-VERBS = (
-    *("cut", "mend", "fast", "slow", "clog", "crash", "restart", "pause", "resume", "skew"),
-    "order",
-)
 
 _MULTIPLIER = 0x94D049BB133111EB
 _SECOND_MULTIPLIER = 0xBF58476D1CE4E5B9
@@ -134,15 +125,11 @@ class SimulatedWorld:
         self.tasks = Tasks(self)
         self.network = Network(nodes + clients, link or LinkModel())
         self.wire = wire
-        self._observers = tuple(invariant.observe for invariant in invariants)
         self._digest = 0
         self._order = 0
         self._harness_order = _FIRST_HARNESS_ORDER
         self._heap: list[Event] = []
-        self._factory = factory
         self._flush_ns = flush_ns
-        self._states = bytearray(nodes + clients + 1)
-        self._held: list[list[Event]] = [[] for _ in range(nodes + 1)]
         # the hottest lists of the network, at hand
         self._stride = self.network.stride
         self._cuts = self.network.cuts
@@ -152,22 +139,18 @@ class SimulatedWorld:
         self._timer_numbers: dict[str, int] = {}
         self._last_ring_ns = -1
         self._rings = 0
-        self._drifts = [0] + [
-            stream(seed, "drift", node).randint(-drift_ppm, drift_ppm) for node in self.nodes
-        ]
-        self._offsets_ns = [0] * (nodes + 1)  # of wall clocks: they outlive the node's process
-        self._disks = [
-            SimulatedDisk(schedule_flush=partial(self._schedule_flush, node))
-            for node in range(nodes + 1)
-        ]
-        self._incarnations = [0] * (nodes + 1)
-        self._contexts: list[SimulatedContext | None] = [None] * (nodes + 1)
-        self._node_objects: list[Node | None] = [None] * (nodes + 1)
         self._ports = {
             nodes + 1 + client: SimulatedPort(self, nodes + 1 + client) for client in range(clients)
         }
+        self.lives = lives = Lives(
+            self, nodes=nodes, clients=clients, factory=factory, drift_ppm=drift_ppm,
+            invariants=invariants,
+        )  # fmt: skip
+        # the hottest lists of the nodes, at hand
+        self._states = lives.states
+        self._node_objects = lives.objects
         for node in self.nodes:
-            self._boot(node)
+            lives.boot(node)
 
     # ---- what clients, nemeses and the runner see
 
@@ -204,7 +187,7 @@ class SimulatedWorld:
 
     def true_time_ns(self, node: int, local_ns: int) -> int:
         """When the monotonic clock of a running node shows `local_ns`, at its present rate."""
-        context = self._contexts[node]
+        context = self.lives.contexts[node]
         if context is None:
             raise UsageError(f"Node n{node} is down, so it has no clock.")
         return self.now_ns + context.clock.to_true_ns(local_ns - context.clock.monotonic_ns())
@@ -216,8 +199,7 @@ class SimulatedWorld:
 
     def describe_nodes(self) -> str:
         """The state of every node, for error messages."""
-        states = ("up", "down", "paused")
-        return ", ".join(f"n{node} {states[self._states[node]]}" for node in self.nodes) or "none"
+        return ", ".join(f"n{node} {STATES[self._states[node]]}" for node in self.nodes) or "none"
 
     @property
     def trace(self) -> list[TraceEvent]:
@@ -233,36 +215,7 @@ class SimulatedWorld:
         verb, *arguments = action
         self.log.record((self.now_ns, 0, FAULT, 0, 0, action, 0))
         self._digest = hash((self._digest, self.now_ns, FAULT, len(arguments)))
-        network = self.network
-        match verb:
-            case "cut" | "mend" | "fast":
-                getattr(network, verb)(*arguments)
-            case "slow":
-                source, destination, extra_ns, loss_ratio = arguments
-                network.slow(source, destination, extra_ns=extra_ns, loss_ratio=loss_ratio)
-            case "clog":
-                source, destination, duration_ns = arguments
-                network.clog(source, destination, self.now_ns + duration_ns)
-            case "crash":
-                self._crash(*arguments)
-            case "restart":
-                self._restart(*arguments)
-            case "pause":
-                self._pause(*arguments)
-            case "resume":
-                self._resume(*arguments)
-            case "skew":
-                node, offset_ns, rate_ppm = arguments
-                context = self._contexts[node]
-                self._drifts[node] = rate_ppm
-                self._offsets_ns[node] += offset_ns
-                if context is not None:
-                    context.clock.skew(offset_ns=offset_ns, rate_ppm=rate_ppm)
-            case "order":
-                node, order = arguments
-                self.call_at(self.now_ns, partial(self._order_node, node, order))
-            case _:
-                raise unknown_name("action", str(verb), VERBS)
+        carry_out(self, verb, arguments)
 
     # ---- the heap
 
@@ -341,13 +294,22 @@ class SimulatedWorld:
             number = self._timer_numbers[name] = zlib.crc32(name.encode())
         return number
 
-    def _schedule_flush(self, node: int) -> None:
+    def push_flush(self, node: int, incarnation: int) -> None:
+        """Put the end of a flush of the node's disk on the heap."""
         low_ns, high_ns = self._flush_ns
         ratio = keyed_ratio(self.seed, node, self.now_ns, DISK)
         self._order += 1
         time_ns = self.now_ns + low_ns + int(ratio * (high_ns - low_ns))
-        payload = self._incarnations[node]
-        heappush(self._heap, (time_ns, self._order, DISK, node, 0, payload, 0))
+        heappush(self._heap, (time_ns, self._order, DISK, node, 0, incarnation, 0))
+
+    def push_again(self, event: Event) -> None:
+        """Let an event that was held back happen now, after all that is on the heap for now."""
+        _, _, kind, destination, source, payload, sent_ns = event
+        self._order += 1
+        if kind == TIMER:
+            payload.armed_ns = self.now_ns
+        again = (self.now_ns, self._order, kind, destination, source, payload, sent_ns)
+        heappush(self._heap, again)
 
     def run(self, limit_ns: int | None = None) -> Woken | None:
         """Let events happen up to `limit_ns`; return early with a task that is to be woken.
@@ -363,7 +325,8 @@ class SimulatedWorld:
         cuts = self._cuts
         stride = self._stride
         wire = self.wire
-        observers = self._observers
+        lives = self.lives
+        observers, held = lives.observers, lives.held
         log = self.log
         record = log.record
         look_at_ns = log.look_at_ns
@@ -377,7 +340,7 @@ class SimulatedWorld:
                 if kind == MESSAGE:
                     if states[destination]:
                         if states[destination] == PAUSED:
-                            self._held[destination].append(event)
+                            held[destination].append(event)
                         else:
                             self.dropped += 1
                             record((time_ns, 0, LOST, destination, source, payload, sent_ns))
@@ -407,15 +370,15 @@ class SimulatedWorld:
                         if time_ns >= look_at_ns[destination]:
                             log.look(time_ns, destination, node.status())  # type: ignore[union-attr]
                 elif kind == DISK:
-                    if payload != self._incarnations[destination]:
+                    if payload != lives.incarnations[destination]:
                         continue
                     if states[destination] == PAUSED:
-                        self._held[destination].append(event)
+                        held[destination].append(event)
                         continue
                     self._digest = hash((self._digest, time_ns, kind, destination))
                     record((time_ns, 0, kind, destination, destination, None, 0))
                     node = nodes[destination]
-                    for token in self._disks[destination].flushed():
+                    for token in lives.disks[destination].flushed():
                         node.on_durable(token)  # type: ignore[union-attr]
                     for observe in observers:
                         observe(self, destination, node)
@@ -447,7 +410,7 @@ class SimulatedWorld:
         if now_ns != timer.armed_ns:
             return  # superseded by an earlier deadline, or its node has crashed
         if self._states[timer.node] == PAUSED:
-            self._held[timer.node].append(event)
+            self.lives.held[timer.node].append(event)
             return
         timer.armed_ns = -1
         deadline_ns = timer.deadline_ns
@@ -473,11 +436,12 @@ class SimulatedWorld:
         self.log.record((self.now_ns, 0, TIMER, timer.node, timer.node, timer.name, 0))
         assert node is not None
         node.on_timer(timer.name)
-        for observe in self._observers:
+        for observe in self.lives.observers:
             observe(self, timer.node, node)
         self.log.look(self.now_ns, timer.node, node.status())
 
     def _failure(self, event: Any, error: Exception) -> Exception:
+        """The error of a node as what it is; any other error as itself."""
         if event is None or event[2] in (CALL, WAKE) or event[3] > len(self.nodes):
             return error
         kind, node, source, payload = event[2:6]
@@ -486,93 +450,4 @@ class SimulatedWorld:
             TIMER: f"its timer {getattr(payload, 'name', payload)!r}",
             DISK: "the end of a flush",
         }[kind]
-        return self._node_failure(node, f"it handled {what}", error)
-
-    def _node_failure(self, node: int, what: str, error: Exception) -> NodeFailure:
-        return NodeFailure(node, self.now_ns, self.seed, what, error)
-
-    # ---- life and death of nodes
-
-    def _boot(self, node: int) -> None:
-        assert self._factory is not None
-        self._incarnations[node] += 1
-        context = SimulatedContext(
-            self,
-            node,
-            incarnation=self._incarnations[node],
-            disk=self._disks[node],
-            rate_ppm=self._drifts[node],
-        )
-        context.clock.skew(offset_ns=self._offsets_ns[node])
-        enter()
-        try:
-            made = self._factory(context)
-            check_module(sys.modules[type(made).__module__])
-            self._contexts[node] = context
-            self._node_objects[node] = made
-            self._states[node] = UP
-            made.on_start(self._disks[node].recover())
-            for observe in self._observers:
-                observe(self, node, made)
-            self.log.became(self.now_ns, node, "up")
-            self.log.look(self.now_ns, node, made.status())
-        except SplitbrainError:
-            raise
-        except Exception as error:
-            raise self._node_failure(node, "it started", error) from error
-        finally:
-            leave()
-
-    def _crash(self, node: int, mode: Any = "torn") -> None:
-        if self._states[node] == DOWN:
-            return
-        context = self._contexts[node]
-        assert context is not None
-        context.die()
-        self._states[node] = DOWN
-        self.log.became(self.now_ns, node, "down")
-        self._held[node].clear()
-        self._contexts[node] = None
-        self._node_objects[node] = None
-        self._incarnations[node] += 1
-        self._disks[node].crash(mode, stream(self.seed, "crash", node, self.now_ns))
-
-    def _restart(self, node: int) -> None:
-        if self._states[node] == DOWN:
-            self._boot(node)
-
-    def _order_node(self, node: int, order: Any) -> None:
-        """An operator at a node tells it what to do; see `harness.node.Administered`."""
-        found = self._node_objects[node]
-        if self._states[node] != UP or not isinstance(found, Administered):
-            return
-        enter()
-        try:
-            found.on_order(order)
-            for observe in self._observers:
-                observe(self, node, found)
-        except SplitbrainError:
-            raise
-        except Exception as error:
-            raise self._node_failure(node, f"it carried out the order {order!r}", error) from error
-        finally:
-            leave()
-
-    def _pause(self, node: int) -> None:
-        if self._states[node] == UP:
-            self._states[node] = PAUSED
-            self.log.became(self.now_ns, node, "paused")
-
-    def _resume(self, node: int) -> None:
-        """All that was held arrives now, in its order; timers ring late."""
-        if self._states[node] != PAUSED:
-            return
-        self._states[node] = UP
-        self.log.became(self.now_ns, node, "up")
-        held, self._held[node] = self._held[node], []
-        for _, _, kind, destination, source, payload, sent_ns in held:
-            self._order += 1
-            if kind == TIMER:
-                payload.armed_ns = self.now_ns
-            event = (self.now_ns, self._order, kind, destination, source, payload, sent_ns)
-            heappush(self._heap, event)
+        return self.lives.failure(node, f"it handled {what}", error)
