@@ -34,15 +34,15 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, get_args
 
 from harness.errors import SplitbrainError, UsageError
-from harness.history import History, Recorder
 from harness.node import ClientReply, ClientRequest, Message, NodeStatus
 from harness.simulation.driver import simulate
+from harness.simulation.network import LinkModel
 from harness.simulation.trace import first_difference, trace_lines
 from harness.simulation.wire import Wire
-from harness.simulation.world import SimulatedWorld
 from harness.system import LANGUAGES, Promise, System
-from systems.kit_stories import CLIENTS, PATIENCE_NS, SECOND_NS, KitClient, calm, idle, restarts
+from systems.kit_stories import CLIENTS, PATIENCE_NS, KitClient, calm, idle, restarts
 from systems.machines import KeyValue
+from systems.scenario import SECOND_NS, Stage
 from systems.source_lint import lint_modules
 
 #: Makes a system, with `flaw=name` a flawed one; the class itself will do.
@@ -65,17 +65,17 @@ def check_system(make: MakeSystem, *, nodes: int = 3, seeds: Iterable[int] = (1,
     _check_declaration(make)
     for seed in seeds:
         for name, story in (("calm", calm), ("restarts", restarts)):
-            first = KitStage(make(), name, seed, nodes).play(story)
-            again = KitStage(make(), name, seed, nodes).play(story)
+            first = KitStage(make(), name, seed, nodes).tell(story)
+            again = KitStage(make(), name, seed, nodes).tell(story)
             first.compare(again, "a second run of the same seed")
-            bare = KitStage(make(), name, seed, nodes, wire=False).play(story)
+            bare = KitStage(make(), name, seed, nodes, wire=False).tell(story)
             first.demand(
                 bare.history == first.history,
                 "without the wire the same seed gives another history. Usually nodes share an "
                 "object that one of them changes.",
             )
     for flaw in make().flaws:
-        KitStage(make(flaw=flaw), f"idle with the flaw {flaw}", 1, nodes).play(idle)
+        KitStage(make(flaw=flaw), f"idle with the flaw {flaw}", 1, nodes).tell(idle)
 
 
 # ---- what it says of itself
@@ -151,24 +151,24 @@ class _CheckedWire(Wire):
         return encoded
 
 
-class KitStage:
-    """One run of a system: a world, clients that write down what they do, and complaints."""
+class KitStage(Stage):
+    """A stage with usual links and clocks, on which every error is a complaint about the system."""
 
     def __init__(
-        self, system: System, scenario: str, seed: int, nodes: int, *, wire: bool = True
+        self, system: System, story: str, seed: int, nodes: int, *, wire: bool = True
     ) -> None:
-        self.system = system
-        self.where = f"{system.name}, {scenario}, seed {seed}"
-        self._recorder = Recorder()
-        self._processes = 0
+        self.where = f"{system.name}, {story}, seed {seed}"
         try:
-            self.world = SimulatedWorld(
+            super().__init__(
+                system,
                 seed=seed,
                 nodes=nodes,
                 clients=CLIENTS,
-                factory=lambda context: system.node(context, KeyValue()),
+                link=LinkModel(),
+                drift_ppm=100,
                 flush_ns=_FLUSH_NS,
                 wire=_CheckedWire(system.messages) if wire else None,
+                invariants=False,
             )
         except SplitbrainError as error:
             raise AssertionError(f"{self.where}: {error}") from error
@@ -176,15 +176,11 @@ class KitStage:
         complaints = lint_modules(*classes, KeyValue)
         self.demand(not complaints, "\n".join(["the source of its nodes:", *complaints]))
 
-    @property
-    def history(self) -> History:
-        return self._recorder.history()
-
-    def play(self, scenario: Callable[[KitStage], Awaitable[None]]) -> KitStage:
-        """Run `scenario` to its end; every error becomes an AssertionError that says where."""
+    def tell(self, story: Callable[[KitStage], Awaitable[None]]) -> KitStage:
+        """Run `story` to its end; every error becomes an AssertionError that says where."""
 
         async def main() -> None:
-            await scenario(self)
+            await story(self)
 
         self.world.call_at(_RUN_NS, self._give_up)
         try:
@@ -206,14 +202,10 @@ class KitStage:
             difference = first_difference(*lines) or "the traces do not show where"
             self.demand(False, f"{what} went otherwise: {difference}")
 
-    def client(self, number: int) -> KitClient:
+    def worker(self, number: int) -> KitClient:
         """A new client process on the port `number`."""
-        self._processes += 1
-        return KitClient(self, number, self._processes)
-
-    def note(self, process: int, kind: Any, f: str, key: str, value: Any) -> None:
-        now_ns = self.world.now_ns
-        self._recorder.append(time_ns=now_ns, process=process, type=kind, f=f, key=key, value=value)
+        self.processes += 1
+        return KitClient(self, number, self.processes)
 
     def _give_up(self) -> None:
         waiting = self.world.tasks.describe_waiting()

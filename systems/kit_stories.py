@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any
 from harness import catalog
 from harness.node import Command
 from harness.system import Refused, Unanswered
+from systems.scenario import SECOND_NS
 
 if TYPE_CHECKING:
     from systems.kit import KitStage
-
-SECOND_NS = 1_000_000_000
 
 #: How long a system may take until it answers, after its start and after restarts; and until its
 #: nodes agree, if it promises no more.
@@ -96,16 +95,16 @@ async def _until_it_answers(stage: KitStage) -> None:
                 f"client c{number} has had no answer for {PATIENCE_NS // SECOND_NS} s although "
                 f"all nodes are up ({stage.world.describe_nodes()})",
             )
-            client = stage.client(number)
+            client = stage.worker(number)
             try:
                 await client.ask("warm-up")
                 answered = True
             except (Refused, Unanswered):
-                await stage.world.tasks.sleep_ns(SECOND_NS // 10)
+                await stage.sleep(SECOND_NS // 10)
 
 
 async def idle(stage: KitStage) -> None:
-    await stage.world.tasks.sleep_ns(SECOND_NS // 2)
+    await stage.sleep(SECOND_NS // 2)
 
 
 async def calm(stage: KitStage) -> None:
@@ -114,7 +113,7 @@ async def calm(stage: KitStage) -> None:
     converges = stage.system.promise == "convergent"
 
     async def work(number: int) -> None:
-        client = stage.client(number)
+        client = stage.worker(number)
         draws = stage.world.stream("kit", number)
         seen: Any = None
         for step in range(_OPERATIONS):
@@ -129,14 +128,14 @@ async def calm(stage: KitStage) -> None:
                     await client.write(key, value)
                 case _:
                     await client.compare_and_set(key, seen, value)
-            await stage.world.tasks.sleep_ns(draws.randrange(SECOND_NS // 100))
+            await stage.sleep(draws.randrange(SECOND_NS // 100))
         waiting.remove(number)
 
     waiting = list(range(CLIENTS))
     for number in range(CLIENTS):
         stage.world.tasks.spawn(work, number, name=f"client c{number}")
     while waiting:
-        await stage.world.tasks.sleep_ns(SECOND_NS // 10)
+        await stage.sleep(SECOND_NS // 10)
     if converges:
         await _agree(stage, dict.fromkeys(_KEYS), "after all writes")
         return
@@ -153,7 +152,7 @@ async def restarts(stage: KitStage) -> None:
     victims: list[Sequence[int]] = [*((node,) for node in world.nodes), world.nodes, world.nodes]
     for number, together in enumerate(victims):
         await _write_and_crash(stage, number, together, written)
-        await world.tasks.sleep_ns(SECOND_NS // 5)
+        await stage.sleep(SECOND_NS // 5)
         for node in together:
             world.act(["restart", node])
         await _until_it_answers(stage)
@@ -165,7 +164,7 @@ async def restarts(stage: KitStage) -> None:
 async def _write_and_crash(
     stage: KitStage, number: int, together: Sequence[int], written: dict[str, int | None]
 ) -> None:
-    client = stage.client(number % CLIENTS)
+    client = stage.worker(number % CLIENTS)
     for step in range(3):
         key, value = f"k{step}", 10 * number + step
         await client.write(key, value)
@@ -175,7 +174,7 @@ async def _write_and_crash(
 
 
 async def _read_back(stage: KitStage, written: Mapping[str, int | None], when: str) -> None:
-    client = stage.client(0)
+    client = stage.worker(0)
     for key, value in written.items():
         found = await client.read(key)
         stage.demand(found == value, f"{value} was written to {key}; {when} it holds {found!r}")
@@ -184,7 +183,7 @@ async def _read_back(stage: KitStage, written: Mapping[str, int | None], when: s
 async def _agree(stage: KitStage, written: Mapping[str, int | None], when: str) -> None:
     """Every client must soon read `written`; None stands for any value, but the same for all."""
     begin_ns = stage.world.now_ns
-    clients = [stage.client(number) for number in range(CLIENTS)]
+    clients = [stage.worker(number) for number in range(CLIENTS)]
     for key, value in written.items():
         while True:
             found = [await _asked(client, key) for client in clients]
@@ -196,7 +195,7 @@ async def _agree(stage: KitStage, written: Mapping[str, int | None], when: str) 
                 f"{'something' if value is None else value} was written to {key}; "
                 f"{PATIENCE_NS // SECOND_NS} s {when} the clients read {found}",
             )
-            await stage.world.tasks.sleep_ns(SECOND_NS // 10)
+            await stage.sleep(SECOND_NS // 10)
 
 
 async def _asked(client: KitClient, key: str) -> Any:

@@ -24,6 +24,7 @@ the scenario says.
 | lose, hold, delay or double certain messages  | `drop(Append, destination=2)`, `hold(...)`   |
 | crash, restart, pause, resume                 | `crash(1, 2, mode="torn")`, ...              |
 | a client that retries; one attempt at a node  | `stage.client(1)`, `stage.pinned(1)`         |
+| an operation that may fail                    | `await tried(stage.pinned(1).read("x"))`     |
 | several operations at once                    | `attempt = stage.begin(client.write, "x", 1)`|
 
 Limits: one key-value machine by default; another one needs a `probe` command that only reads.
@@ -52,7 +53,7 @@ from harness.simulation.driver import simulate
 from harness.simulation.failure import NodeFailure
 from harness.simulation.network import LinkModel
 from harness.simulation.wire import Wire
-from harness.system import System
+from harness.system import Refused, System, Unanswered
 from harness.verdict import Verdict
 from systems.machines import KeyValue
 from systems.stagecraft import Attempt, Client, Pinned, Rule, RuledWorld
@@ -119,6 +120,14 @@ def check_flaw(
             f"{silent.alarm}: {silent.reason}"
         )
     return caught
+
+
+async def tried(operation: Awaitable[Any]) -> Any:
+    """The result of an operation that may fail; None if it does."""
+    try:
+        return await operation
+    except (Refused, Unanswered):
+        return None
 
 
 class _Watcher(Invariant):

@@ -241,7 +241,7 @@ class Backend:
     # ---- from C
 
     def _bytes(self, data: Any, length: int) -> bytes:
-        return bytes(self._ffi.buffer(data, length)) if length else b""
+        return self._ffi.buffer(data, length)[:] if length else b""
 
     def _entries(self, entries: Any, count: int) -> tuple[Entry, ...]:
         """Copies of the library's entries."""

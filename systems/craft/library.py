@@ -53,6 +53,13 @@ def library() -> Any:
     return module
 
 
+@cache
+def error_text(status: int) -> str:
+    """What the library calls an error."""
+    module = library()
+    return str(module.ffi.string(module.lib.raft_strerror(status)).decode())
+
+
 def _method(ffi: Any, name: str, *, answers: bool) -> Callable[..., int | None]:
     from_handle = ffi.from_handle
     method = getattr(Backend, name)

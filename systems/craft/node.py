@@ -35,7 +35,7 @@ from harness.node import (
 )
 from systems.craft.backend import Backend, Wanted
 from systems.craft.delivery import delivery, entry_arguments, snapshot_arguments
-from systems.craft.library import errors, library, raise_errors
+from systems.craft.library import error_text, errors, library, raise_errors
 from systems.craft.membership import Membership
 from systems.craft.messages import pack, padded
 from systems.craft.options import CraftOptions
@@ -269,8 +269,9 @@ class CraftNode:
     def _demand(self, status: int, what: str) -> None:
         raise_errors()
         if status:
-            text = self._ffi.string(self._lib.raft_strerror(status)).decode()
-            raise LibraryError(f"The library could not {what} n{self.context.id}: {text}.")
+            raise LibraryError(
+                f"The library could not {what} n{self.context.id}: {error_text(status)}."
+            )
 
     # ---- snapshots and entries for the library
 
@@ -339,6 +340,6 @@ class CraftNode:
 
     def _refuse(self, request: ClientRequest, status: int) -> None:
         """The request will have no effect. `hint` says who leads, as far as this node knows."""
-        text = self._ffi.string(self._lib.raft_strerror(status)).decode()
         hint = 0 if self.leader == self.context.id else self.leader
-        self.backend.reply(request, ClientReply(request.id, False, None, text, hint))
+        reply = ClientReply(request.id, False, None, error_text(status), hint)
+        self.backend.reply(request, reply)

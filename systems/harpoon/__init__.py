@@ -11,10 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from harness.invariant import Invariant
-from harness.node import Context, Node, StateMachine
-from harness.system import Connection, Flaw, System
-from harness.world import Port
-from systems.connection import SessionConnection
+from harness.system import Flaw
+from systems.consensus import ConsensusSystem
 from systems.harpoon.flaws import FLAWS
 from systems.harpoon.invariants import LeaseBacked, PromiseKept, Silence
 from systems.harpoon.messages import MESSAGES
@@ -25,7 +23,7 @@ from systems.invariants import of_terms
 __all__ = ["Harpoon", "HarpoonNode", "HarpoonOptions"]
 
 
-class Harpoon(System):
+class Harpoon(ConsensusSystem):
     """The system `harpoon`; see `systems.harpoon.node` for the algorithm."""
 
     name = "harpoon"
@@ -36,14 +34,8 @@ class Harpoon(System):
 
     def __init__(self, *, flaw: str | None = None, options: HarpoonOptions | None = None) -> None:
         super().__init__(flaw=flaw)
-        self.options = options or HarpoonOptions()
-        self._node_class = HarpoonNode if flaw is None else FLAWS[flaw][1]
-
-    def node(self, context: Context, machine: StateMachine) -> Node:
-        return self._node_class(context, machine, self.options)
+        self.options: HarpoonOptions = options or HarpoonOptions()
+        self.node_class = HarpoonNode if flaw is None else FLAWS[flaw][1]
 
     def invariants(self) -> Sequence[Invariant]:
         return of_terms(LeaseBacked(), PromiseKept(), Silence(), leases=True)
-
-    def connect(self, port: Port, *, process: int, nodes: tuple[int, ...], home: int) -> Connection:
-        return SessionConnection(port, session=process + 1, nodes=nodes, home=home)

@@ -12,9 +12,10 @@ import msgspec
 from harness.node import ClientRequest, Context, StateMachine
 from harness.system import Flaw
 from systems.harpoon.leadership import Leadership
-from systems.harpoon.messages import Conflict, Entry
+from systems.harpoon.messages import Conflict
 from systems.harpoon.node import HarpoonNode
 from systems.harpoon.options import HarpoonOptions
+from systems.raft.messages import Entry
 
 # ---- acknowledgement-of-anything (S5)
 

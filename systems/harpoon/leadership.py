@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from harness.node import ClientRequest
 from systems.harpoon.lease import Lease
-from systems.harpoon.messages import Append, Appended, Conflict, Entry, Install
+from systems.harpoon.messages import Append, Appended, Conflict, Install
+from systems.raft.messages import NO_OP, Entry
 
 if TYPE_CHECKING:
     from systems.harpoon.node import HarpoonNode
@@ -58,7 +59,7 @@ class Leadership:
     def begin(self) -> None:
         """Announce the leadership with a no-op, which lets entries of earlier terms commit."""
         self.lease.begin_round()
-        self.propose(Entry(self.term, 0, 0, None))
+        self.propose(Entry(self.term, NO_OP, 0, None))
         self.node.context.set_timer("heartbeat", self.node.options.heartbeat_ns)
 
     def has_expired(self) -> bool:
@@ -76,10 +77,7 @@ class Leadership:
 
     def write(self, request: ClientRequest) -> None:
         """Replicate a command, unless its session says that it was done already."""
-        answered = self.node.sessions.answered(request.session, request.serial)
-        if answered is not None:
-            self.node.context.probe("repetition-answered")
-            self.node.answer(request, answered[1])
+        if self.node.answer_repeated(request):
             return
         self.waiting[self.node.log.last_index + 1] = request
         self.propose(Entry(self.term, request.session, request.serial, request.command))

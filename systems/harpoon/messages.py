@@ -12,25 +12,15 @@
 | `Conflict`    | my log differs there, or my term is higher               | AppendRes           |
 
 The published protocol asks for votes and for leases with one and the same message, which counts
-surplus votes as leases and captures followers; here they are two.
+surplus votes as leases and captures followers; here they are two. Entries are Raft's.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from harness.node import Message
-
-
-class Entry(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A log entry. `session` 0 is the no-op with which a leader begins its term."""
-
-    term: int
-    session: int
-    serial: int
-    command: Any
+from systems.raft.messages import Entry
 
 
 class Snapshot(msgspec.Struct, frozen=True, gc=False, array_like=True):

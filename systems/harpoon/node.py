@@ -4,6 +4,8 @@
         ▲                                        │ a higher term, or no lease: resigns, is silent
         └────────────────────────────────────────┘
 
+How clients are answered is in `systems.consensus`; the log is Raft's, `systems.raft.log`.
+
 Harpoon is the leader-lease protocol of Rasputin, as Rasputin describes it and as it must be for
 that to hold. The leader answers reads from its own state, without asking anybody, while a quorum
 has promised to elect nobody else; nodes that are bound so are deaf to candidates, so a leader with
@@ -25,15 +27,16 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from harness.node import (
-    ClientReply,
     ClientRequest,
     Command,
     Context,
     Message,
+    NodeId,
     NodeStatus,
     Recovered,
     StateMachine,
 )
+from systems.consensus import ConsensusNode
 from systems.harpoon.election import Election
 from systems.harpoon.leadership import Leadership
 from systems.harpoon.lease import Promise
@@ -42,7 +45,6 @@ from systems.harpoon.messages import (
     Appended,
     Canvass,
     Conflict,
-    Entry,
     Install,
     RequestVote,
     Snapshot,
@@ -52,13 +54,13 @@ from systems.harpoon.messages import (
 from systems.harpoon.options import HarpoonOptions
 from systems.harpoon.storage import Storage
 from systems.machines.polled import Polled
-from systems.machines.sessions import Sessions
+from systems.raft.messages import NO_OP, Entry
 
 #: With buggify, a node sometimes takes a snapshot after so few commands, and keeps so few entries.
 _EARLY_COMPACTION = 10
 
 
-class HarpoonNode:
+class HarpoonNode(ConsensusNode):
     """Implements `harness.node.Node`; replicates the state machine that it is given."""
 
     # the parts; flawed variants put other classes here
@@ -69,18 +71,14 @@ class HarpoonNode:
     def __init__(
         self, context: Context, machine: StateMachine, options: HarpoonOptions | None = None
     ) -> None:
-        self.context = context
+        super().__init__(context, machine)
         self.options = options or HarpoonOptions()
-        self.sessions = Sessions(machine)
         self._polled = machine if isinstance(machine, Polled) else None
         self.term = 0
         self.voted_for = 0
         self.storage = Storage(context.disk, self._flushed)
         self.log = self.storage.log
         self.committed = 0
-        self.applied = 0
-        self.role = "follower"
-        self.leader = 0
         self.leadership: Leadership | None = None
         self.promise = self.promise_class(context.clock, self.options.lease_ns)
         self.election = self.election_class(self)
@@ -121,9 +119,6 @@ class HarpoonNode:
             if leadership is not None:
                 leadership.heartbeat()
 
-    def on_durable(self, token: Callable[[], None]) -> None:
-        token()
-
     def on_request(self, request: ClientRequest) -> None:
         leadership = self.leads()
         if leadership is None:
@@ -156,15 +151,9 @@ class HarpoonNode:
 
     # ---- answers to clients
 
-    def answer(self, request: ClientRequest, value: Any) -> None:
-        """The command was executed; this is its result."""
-        self.context.reply(request, ClientReply(request.id, True, value))
-
-    def refuse(self, request: ClientRequest) -> None:
-        """This attempt does nothing; `hint` says who leads, while this node is bound to it."""
-        bound = self.leader != self.context.id and self.promise.remaining_ns() > 0
-        hint = self.leader if bound else 0
-        self.context.reply(request, ClientReply(request.id, False, None, "not the leader", hint))
+    def hint(self) -> NodeId:
+        """Who leads, while this node is bound to it."""
+        return super().hint() if self.promise.remaining_ns() > 0 else 0
 
     def is_ready(self, command: Command) -> bool:
         """Whether a read can be answered now; false if it waits for something to happen."""
@@ -283,11 +272,8 @@ class HarpoonNode:
     def _complain(self, previous: int) -> None:
         """The log differs at `previous`. The promise is made all the same, once it is durable
         which term this node is in."""
-        log, term, leader = self.log, self.term, self.leader
-        retry_from = log.last_index + 1
-        if previous <= log.last_index:
-            retry_from = log.first_index_of_term_at(previous)
-        conflict = Conflict(term, previous, retry_from, self._round)
+        term, leader = self.term, self.leader
+        conflict = Conflict(term, previous, self.log.retry_from(previous), self._round)
         if self.storage.is_durable:
             self.context.send(leader, conflict)
             return
@@ -355,7 +341,7 @@ class HarpoonNode:
     def apply(self, index: int) -> None:
         """Execute the committed entry at `index`."""
         entry = self.log.at(index)
-        if entry.session:
+        if entry.session != NO_OP:
             result = self.sessions.apply(entry.session, entry.serial, entry.command)
             if self.leadership is not None:
                 self.leadership.applied(index, result)

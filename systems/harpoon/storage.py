@@ -20,8 +20,9 @@ from collections.abc import Callable
 import msgspec
 
 from harness.node import Disk, Recovered
-from systems.harpoon.log import Log
-from systems.harpoon.messages import Entry, Snapshot
+from systems.harpoon.messages import Snapshot
+from systems.raft.log import Log
+from systems.raft.messages import Entry
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_entry = msgspec.msgpack.Decoder(Entry).decode
@@ -53,7 +54,7 @@ class Storage:
         if recovered.snapshot is not None:
             index, term, self._shift, state = _decode_snapshot(recovered.snapshot)
             self.snapshot = Snapshot(index, term, state)
-            self.log.restart(index, term)
+            self.log.reset(index, term)
         for record, content in enumerate(recovered.records, first):
             if record + self._shift > self.log.base_index:
                 self.log.append(_decode_entry(content))
@@ -87,7 +88,7 @@ class Storage:
     def compact(self, snapshot: Snapshot, keep: int) -> None:
         """The snapshot stands for the log up to its index; in memory `keep` more entries stay."""
         self._put_snapshot(snapshot)
-        self.log.drop_prefix(max(self.log.base_index, snapshot.index - keep))
+        self.log.compact(max(self.log.base_index, snapshot.index - keep))
 
     def install(self, snapshot: Snapshot, agreed: int) -> None:
         """Take a peer's snapshot, which is ahead of all that is known to be committed here.
@@ -98,12 +99,12 @@ class Storage:
         log = self.log
         if log.term_at(snapshot.index) == snapshot.term:
             self._put_snapshot(snapshot)
-            log.drop_prefix(snapshot.index)
+            log.compact(snapshot.index)
             return
         next_record = log.last_index + 1 - self._shift
         self._shift = snapshot.index + 1 - next_record
         self._put_snapshot(snapshot)
-        log.restart(snapshot.index, snapshot.term)
+        log.reset(snapshot.index, snapshot.term)
         self._not_beyond(agreed)
 
     def _put_snapshot(self, snapshot: Snapshot) -> None:

@@ -11,10 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from harness.invariant import Invariant
-from harness.node import Context, Node, StateMachine
-from harness.system import Connection, Flaw, System
-from harness.world import Port
-from systems.connection import SessionConnection
+from harness.system import Flaw
+from systems.consensus import ConsensusSystem
 from systems.paxos.flaws import FLAWS
 from systems.paxos.flaws_of_groups import FLAWS as FLAWS_OF_GROUPS
 from systems.paxos.invariants import of_paxos
@@ -27,7 +25,7 @@ _FLAWS = {**FLAWS, **FLAWS_OF_GROUPS}
 __all__ = ["OmniPaxos", "OmniPaxosHappy", "OmniPaxosNode", "OmniPaxosOptions"]
 
 
-class OmniPaxos(System):
+class OmniPaxos(ConsensusSystem):
     """The system `omnipaxos`; see `systems.paxos.node` for the algorithm."""
 
     name = "omnipaxos"
@@ -40,17 +38,11 @@ class OmniPaxos(System):
 
     def __init__(self, *, flaw: str | None = None, options: OmniPaxosOptions | None = None) -> None:
         super().__init__(flaw=flaw)
-        self.options = options or self.defaults
-        self._node_class = OmniPaxosNode if flaw is None else _FLAWS[flaw][1]
-
-    def node(self, context: Context, machine: StateMachine) -> Node:
-        return self._node_class(context, machine, self.options)
+        self.options: OmniPaxosOptions = options or self.defaults
+        self.node_class = OmniPaxosNode if flaw is None else _FLAWS[flaw][1]
 
     def invariants(self) -> Sequence[Invariant]:
         return of_paxos()
-
-    def connect(self, port: Port, *, process: int, nodes: tuple[int, ...], home: int) -> Connection:
-        return SessionConnection(port, session=process + 1, nodes=nodes, home=home)
 
 
 class OmniPaxosHappy(OmniPaxos):

@@ -4,6 +4,8 @@
                                         │    ▲
                               Storage ◀─┘    └─▶ Handover, QuorumReads
 
+What both Paxos nodes do alike is in `systems.paxos.replica`.
+
 Fault model: crash with loss of everything unsynced, any loss, delay, duplication and reordering
 of messages. A node tells what it has promised or accepted only when its disk has synced it.
 
@@ -19,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from harness.node import ClientRequest, Context, Message, NodeStatus, Recovered, StateMachine
+from harness.node import ClientRequest, Context, Message, Recovered, StateMachine
 from systems.paxos.acceptor import Acceptor
 from systems.paxos.ballots import ZERO, Ballot, Quorums
 from systems.paxos.election import ELECTIONS, BallotElection, MakeElection
@@ -65,7 +67,9 @@ class OmniPaxosNode(Replica):
         self.options: OmniPaxosOptions = options or OmniPaxosOptions()
         super().__init__(context, machine, self.options)
         everybody = tuple(sorted((context.id, *context.peers)))
-        self.log = self.storage_class(context.disk, members=self.options.members or everybody)
+        self.log: Storage = self.storage_class(
+            context.disk, members=self.options.members or everybody
+        )
         self.durable = 0
         self._stored = (ZERO, 0)
         self.everywhere = 0
@@ -106,21 +110,9 @@ class OmniPaxosNode(Replica):
         return self.log.configuration
 
     @property
-    def promise(self) -> Ballot:
-        return self.log.promise
-
-    @property
     def committed(self) -> int:
         """How much of the log is decided, as far as this node knows."""
         return self.log.decided
-
-    @property
-    def term(self) -> int:
-        return self.log.promise.number
-
-    @property
-    def voted_for(self) -> int:
-        return self.log.promise.node
 
     @property
     def leads(self) -> bool:
@@ -142,11 +134,6 @@ class OmniPaxosNode(Replica):
     def is_member(self) -> bool:
         """Whether this node belongs to the configuration that it knows of."""
         return self.context.id in self.log.members
-
-    def status(self) -> NodeStatus:
-        return NodeStatus(
-            role=self.role, term=self.term, leader=self.leader, committed=self.committed
-        )
 
     # ---- events
 
@@ -235,21 +222,6 @@ class OmniPaxosNode(Replica):
         accept = self.options.accept_quorum
         return Quorums.of(nodes, accept=None if accept is None else min(accept, nodes))
 
-    def follow(self, ballot: Ballot) -> None:
-        """Another node leads; its Prepare is on the way."""
-        self.step_down()
-        self.leader = ballot.node
-
-    def step_down(self) -> None:
-        """Lead no more, if this node does."""
-        if self.leadership is not None:
-            leadership, self.leadership = self.leadership, None
-            self.role = "follower"
-            self.leader = 0
-            leadership.resign()
-            self.waiting.clear()
-            self.context.probe("stepped-down", term=self.term)
-
     def _on_prepare_request(self, source: int, message: PrepareRequest) -> None:
         leadership = self.leadership
         if leadership is not None and message.ballot <= leadership.ballot:
@@ -294,19 +266,6 @@ class OmniPaxosNode(Replica):
         else:
             self.acceptor.on_durable()
 
-    def note_told(self) -> None:
-        """Others may know of the present promise from now on."""
-        self.told = (self.configuration, self.promise)
-
-    def install(self, index: int, snapshot: bytes) -> None:
-        """Take over the state of another node, if it is ahead of this one's."""
-        if index <= self.applied:
-            return
-        self.log.install(index, snapshot)
-        self.sessions.restore(snapshot)
-        self.applied = index
-        self.context.probe("snapshot-installed", index=index)
-
     def commit(self, index: int) -> None:
         """Everything up to `index` is decided: apply it, and answer the clients that wait."""
         log = self.log
@@ -323,10 +282,7 @@ class OmniPaxosNode(Replica):
 
     def _compact(self) -> None:
         """Write the state down now and then, so that the log stays short."""
-        due = self.applied - self.log.snapshot_index
-        if due < self.options.snapshot_entries and not (
-            due > 8 and self.context.buggify("early-snapshot")
-        ):
+        if not self.is_snapshot_due():
             return
         self.log.compact(
             self.applied,

@@ -23,10 +23,8 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from harness.invariant import Invariant
-from harness.node import Context, Node, StateMachine
-from harness.system import Connection, Flaw, System
-from harness.world import Port
-from systems.connection import SessionConnection
+from harness.system import Flaw
+from systems.consensus import ConsensusSystem
 from systems.invariants import of_terms
 from systems.raft.flaws import FLAWS
 from systems.raft.messages import MESSAGES
@@ -36,7 +34,7 @@ from systems.raft.options import RaftOptions
 __all__ = ["Raft", "RaftLease", "RaftNode", "RaftOptions", "RaftPlain", "RaftPreVote"]
 
 
-class Raft(System):
+class Raft(ConsensusSystem):
     """The system `raft`; see `systems.raft.node` for the algorithm."""
 
     name = "raft"
@@ -50,21 +48,15 @@ class Raft(System):
     def __init__(self, *, flaw: str | None = None, options: RaftOptions | None = None) -> None:
         super().__init__(flaw=flaw)
         options = options or RaftOptions(**self.settings)
-        self._node_class: type[RaftNode] = RaftNode
+        self.node_class = RaftNode
         if flaw is not None:
             planted = FLAWS[flaw]
-            self._node_class = planted.node
+            self.node_class = planted.node
             options = replace(options, **planted.settings)
-        self.options = options
-
-    def node(self, context: Context, machine: StateMachine) -> Node:
-        return self._node_class(context, machine, self.options)
+        self.options: RaftOptions = options
 
     def invariants(self) -> Sequence[Invariant]:
         return of_terms(leases=self.options.lease_reads)
-
-    def connect(self, port: Port, *, process: int, nodes: tuple[int, ...], home: int) -> Connection:
-        return SessionConnection(port, session=process + 1, nodes=nodes, home=home)
 
 
 class RaftLease(Raft):

@@ -29,7 +29,6 @@ class Voter(Replica):
     ) -> None:
         super().__init__(context, machine, options)
         self.voted_for = 0
-        self.role = "follower"
         #: Who has voted for this candidate, or would.
         self.votes: set[int] = set()
         # the leader's latest round, for reads
@@ -189,7 +188,7 @@ class Voter(Replica):
 
     def is_up_to_date(self, last_term: int, last_index: int) -> bool:
         """Whether a log that ends there has all that this one may have helped to commit."""
-        return (last_term, last_index) >= (self.log.last_term, self.log.last_index)
+        return (last_term, last_index) >= self.log.end
 
     def may_vote_for(self, candidate: int) -> bool:
         """One vote a term; a repeated request gets the same answer."""

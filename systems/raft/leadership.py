@@ -104,11 +104,9 @@ class Leadership:
 
     def write(self, request: ClientRequest) -> None:
         """Replicate a command, unless its session says that it was done already."""
-        answered = self.node.sessions.answered(request.session, request.serial)
-        if answered is not None:
-            self.node.context.probe("repetition-answered")
-            self.node.answer(request, answered[1])
-        elif self.membership.transferring:
+        if self.node.answer_repeated(request):
+            return
+        if self.membership.transferring:
             self.node.refuse(request)
         else:
             self.waiting[self.node.log.last_index + 1] = request
@@ -176,13 +174,12 @@ class Leadership:
             if previous < log.base_index:
                 self.send_snapshot(peer, progress)
                 return
-            entries = log.slice(progress.next, self._batch)
+            entries = log.after(previous, self._batch)
             progress.next += len(entries)
             progress.in_flight.append(progress.next - 1)
         elif previous < log.base_index:
             previous = 0  # where all logs agree
-        term_before = log.term_at(previous) if previous else 0
-        committed = self.node.committed
+        term_before, committed = log.term_at(previous), self.node.committed
         message = Append(self.term, previous, term_before, entries, committed, self.round)
         self.node.context.send(peer, message)
 

@@ -1,5 +1,6 @@
 """A Raft replica: what it does with each event, and the follower's side of replication.
 
+    ../consensus.py   answers to clients
     replica.py        log, disk, state machine, snapshots, configurations
       election.py     terms, roles, votes
         node.py       events, clients, following a leader           this file
@@ -24,7 +25,6 @@ from typing import Any
 import msgspec
 
 from harness.node import (
-    ClientReply,
     ClientRequest,
     Command,
     Context,
@@ -121,22 +121,6 @@ class RaftNode(Voter):
             lease_until_ns=0 if leadership is None else leadership.reads.lease_until_ns,
         )
 
-    # ---- answers to clients
-
-    def answer(self, request: ClientRequest, value: Any) -> None:
-        """The command was executed; this is its result."""
-        self.context.reply(request, ClientReply(request.id, True, value))
-
-    def answer_read(self, request: ClientRequest) -> None:
-        """Answer a read-only command from the current state."""
-        self.answer(request, self.sessions.machine.apply(request.command))
-
-    def refuse(self, request: ClientRequest) -> None:
-        """This attempt does nothing; `hint` says who leads, as far as this node knows."""
-        hint = 0 if self.leader == self.context.id else self.leader
-        reply = ClientReply(request.id, False, None, "not the leader", hint)
-        self.context.reply(request, reply)
-
     # ---- following
 
     def on_append(self, source: int, message: Append) -> None:
@@ -193,10 +177,7 @@ class RaftNode(Voter):
 
     def complain(self, previous: int) -> None:
         """The log differs at `previous`; say from where on it might not."""
-        log = self.log
-        retry_from = log.last_index + 1
-        if previous <= log.last_index:
-            retry_from = log.first_index_of_term_at(previous)
+        retry_from = self.log.retry_from(previous)
         self.context.send(self.leader, Conflict(self.term, previous, retry_from, self._round))
 
     def promise(self) -> None:

@@ -16,13 +16,12 @@ meanwhile joins the next one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from harness.node import Context, Recovered, StateMachine
-from systems.machines.sessions import Sessions
+from systems.consensus import ConsensusNode
 from systems.raft.configuration import Configuration, of_command
 from systems.raft.log import Log
 from systems.raft.messages import Entry
@@ -46,7 +45,7 @@ _decode_record = msgspec.msgpack.Decoder(tuple[int, Entry]).decode
 _decode_snapshot = msgspec.msgpack.Decoder(Snapshot).decode
 
 
-class Replica:
+class Replica(ConsensusNode):
     """A log on a disk, and a state machine that follows it."""
 
     #: Flawed variants put another class here.
@@ -55,21 +54,18 @@ class Replica:
     def __init__(
         self, context: Context, machine: StateMachine, options: RaftOptions | None = None
     ) -> None:
-        self.context = context
-        self.options = options = options or RaftOptions()
-        self.sessions = Sessions(machine)
+        super().__init__(context, machine)
+        self.options = options or RaftOptions()
         self.term = 0
         self.log = self.log_class()
         self.committed = 0
-        self.applied = 0
-        self.leader = 0
         self.leadership: Leadership | None = None
         # the latest snapshot as it lies on the disk, and where it ends
         self.snapshot = b""
         self.snapshot_index = 0
         self._compact_at = self._next_compaction()
         # by index where they began; the last one counts, even before it is committed
-        first = sorted((context.id, *context.peers))[: options.voters or None]
+        first = sorted((context.id, *context.peers))[: self.options.voters or None]
         self._configurations = [(0, Configuration(tuple(first)))]
         self.configuration = self._configurations[0][1]
         # of the present term's leader: agreed with it up to here; on the own disk up to here
@@ -191,9 +187,6 @@ class Replica:
 
     def flushed(self) -> None:
         """A flush has ended that began in the present term."""
-
-    def on_durable(self, token: Callable[[], None]) -> None:
-        token()
 
     # ---- state machine
 

@@ -8,8 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.simulation.disk import SimulatedDisk
-from systems.harpoon.messages import Entry, Snapshot
+from systems.harpoon.messages import Snapshot
 from systems.harpoon.storage import Storage
+from systems.raft.messages import Entry
 
 STEPS = st.lists(
     st.one_of(

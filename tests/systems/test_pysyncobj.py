@@ -258,7 +258,9 @@ def test_nothing_is_said_before_what_it_rests_on_is_on_the_disk(
         for _, _, source, _, payload in world.trace:
             if isinstance(payload, Segment) and payload.kind == "request_vote":
                 asked += 1
-                durable = Files(SimulatedDisk(schedule_flush=list), world._disks[source].recover())
+                durable = Files(
+                    SimulatedDisk(schedule_flush=list), world.lives.disks[source].recover()
+                )
                 meta = pickle.loads(durable.open("journal.meta", "rb").read())
                 assert meta["currentTerm"] == payload.term
                 assert meta["votedForNodeId"] == f"n{source}"

@@ -14,6 +14,18 @@ EVERYTHING = f"{FAULTS},membership"
 SHORT = seconds(12)
 #: Under five nemeses a cluster may have no quorum for twelve seconds, which `stats` would fail.
 SAFETY = ("linearizability",)
+VARIANTS = ["raft", "raft-lease", "raft-prevote", "raft-plain"]
+
+
+def with_changing_members(system: str, *, wire: bool = False) -> Experiment:
+    return Experiment(
+        system=system,
+        nemesis=EVERYTHING,
+        time_limit_ns=SHORT,
+        buggify=True,
+        wire=wire,
+        checkers=SAFETY,
+    )
 
 
 @pytest.mark.slow
@@ -26,20 +38,11 @@ def test_sound_raft_passes_a_hundred_seeds_of_everything(
 
 @pytest.mark.slow
 @pytest.mark.splitbrain(seeds=40)
-@pytest.mark.parametrize("system", ["raft", "raft-lease", "raft-prevote", "raft-plain"])
+@pytest.mark.parametrize("system", VARIANTS)
 def test_every_variant_is_safe_in_forty_seeds_with_changing_members(
     splitbrain: Callable[[Experiment], object], system: str
 ) -> None:
-    splitbrain(
-        Experiment(
-            system=system,
-            nemesis=EVERYTHING,
-            time_limit_ns=SHORT,
-            buggify=True,
-            wire=True,
-            checkers=SAFETY,
-        )
-    )
+    splitbrain(with_changing_members(system, wire=True))
 
 
 @pytest.mark.splitbrain(seeds=3)
@@ -49,19 +52,11 @@ def test_sound_raft_passes(splitbrain: Callable[[Experiment], object], values: s
 
 
 @pytest.mark.splitbrain(seeds=2)
-@pytest.mark.parametrize("system", ["raft", "raft-lease", "raft-prevote", "raft-plain"])
+@pytest.mark.parametrize("system", VARIANTS)
 def test_every_variant_passes_with_changing_members(
     splitbrain: Callable[[Experiment], object], system: str
 ) -> None:
-    splitbrain(
-        Experiment(
-            system=system,
-            nemesis=EVERYTHING,
-            time_limit_ns=SHORT,
-            buggify=True,
-            checkers=SAFETY,
-        )
-    )
+    splitbrain(with_changing_members(system))
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -10,20 +9,8 @@ import pytest
 from systems.raft import Raft
 from systems.raft.flaws_elections import FLAWS
 from systems.raft.messages import Conflict, RequestVote, TimeoutNow, Vote
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Stage, check_flaw
-
-
-def only_candidate(stage: Stage, candidate: int) -> Any:
-    """Nobody but `candidate` gets to ask for votes, until the rule ends."""
-    return stage.drop(RequestVote, source=stage.others(candidate))
-
-
-async def recover(stage: Stage) -> None:
-    """All is well again: somebody leads, and everybody reads the same."""
-    stage.heal()
-    stage.restart(*stage.nodes)
-    await stage.leader()
-    await stage.read_everywhere("x")
+from systems.raft.stagecraft import only_candidate, recover, stands_alone
+from systems.scenario import MILLISECOND_NS, SECOND_NS, Scenario, Stage, check_flaw
 
 
 async def a_voter_restarts(stage: Stage) -> None:
@@ -77,11 +64,7 @@ async def a_long_tail_comes_back(stage: Stage) -> None:
     new = await stage.leader(other_than=old)
     await stage.client(new).write("x", "kept")
     await stage.sleep(100 * MILLISECOND_NS)
-    rule = only_candidate(stage, old)
-    stage.crash(new)
-    stage.heal()
-    await stage.sleep(2 * SECOND_NS)
-    rule.end()
+    await stands_alone(stage, old, after=new)
     await recover(stage)
 
 
@@ -90,11 +73,7 @@ async def a_laggard_stands_alone(stage: Stage) -> None:
     laggard, *_ = stage.others(leader)
     stage.cut(leader, laggard)
     await stage.client(leader).write("x", 1)
-    rule = only_candidate(stage, laggard)
-    stage.crash(leader)
-    stage.heal()
-    await stage.sleep(2 * SECOND_NS)
-    rule.end()
+    await stands_alone(stage, laggard, after=leader)
     await recover(stage)
 
 
@@ -174,8 +153,6 @@ async def voters_restart_under_a_lease(stage: Stage) -> None:
     await stage.sleep(SECOND_NS)
     await recover(stage)
 
-
-Scenario = Callable[[Stage], Awaitable[None]]
 
 SCHEDULES: dict[str, tuple[Scenario, str, dict[str, Any]]] = {
     "vote-forgotten": (a_voter_restarts, "vote-once", {}),

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import pytest
 
 from systems.raft import Raft
 from systems.raft.flaws_reads import FLAWS
 from systems.raft.messages import Append, Appended
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Stage, check_flaw
-
-
-async def recover(stage: Stage) -> None:
-    """All is well again: somebody leads, and everybody reads the same."""
-    stage.heal()
-    stage.restart(*stage.nodes)
-    await stage.leader()
-    await stage.read_everywhere("x")
+from systems.raft.stagecraft import recover
+from systems.scenario import MILLISECOND_NS, SECOND_NS, Scenario, Stage, check_flaw
 
 
 async def an_old_leader_is_asked(stage: Stage) -> None:
@@ -115,8 +106,6 @@ async def a_leader_hands_over_and_hears_no_more(stage: Stage) -> None:
     await stage.sleep(SECOND_NS)
     await recover(stage)
 
-
-Scenario = Callable[[Stage], Awaitable[None]]
 
 SCHEDULES: dict[str, tuple[Scenario, str]] = {
     "stale-read": (an_old_leader_is_asked, "linearizability"),

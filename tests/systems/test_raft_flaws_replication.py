@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -10,25 +9,9 @@ import pytest
 from harness.node import ClientReply
 from systems.raft import Raft
 from systems.raft.flaws_replication import FLAWS
-from systems.raft.messages import Append, Appended, RequestVote
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Stage, check_flaw
-
-
-def only_candidate(stage: Stage, candidate: int) -> Any:
-    """Nobody but `candidate` gets to ask for votes, until the rule ends."""
-    return stage.drop(RequestVote, source=stage.others(candidate))
-
-
-def has_entries(message: Append) -> bool:
-    return bool(message.entries)
-
-
-async def recover(stage: Stage) -> None:
-    """All is well again: somebody leads, and everybody reads the same."""
-    stage.heal()
-    stage.restart(*stage.nodes)
-    await stage.leader()
-    await stage.read_everywhere("x")
+from systems.raft.messages import Append, Appended
+from systems.raft.stagecraft import has_entries, only_candidate, recover
+from systems.scenario import MILLISECOND_NS, SECOND_NS, Scenario, Stage, check_flaw
 
 
 async def to_lead(stage: Stage, node: int) -> None:
@@ -225,7 +208,6 @@ async def an_answer_is_lost(stage: Stage) -> None:
     await recover(stage)
 
 
-Scenario = Callable[[Stage], Awaitable[None]]
 SLOW_DISK = {"flush_ns": (20 * MILLISECOND_NS, 20 * MILLISECOND_NS)}
 
 SCHEDULES: dict[str, tuple[Scenario, str, dict[str, Any]]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -10,22 +9,9 @@ import pytest
 from systems.raft import Raft
 from systems.raft.configuration import Configuration
 from systems.raft.flaws_storage import FLAWS
-from systems.raft.messages import CONFIGURATION, Append, Chunk, RequestVote
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Stage, check_flaw
-
-
-def only_candidate(stage: Stage, candidate: int) -> Any:
-    """Nobody but `candidate` gets to ask for votes, until the rule ends."""
-    return stage.drop(RequestVote, source=stage.others(candidate))
-
-
-async def recover(stage: Stage) -> None:
-    """All is well again: somebody leads, and everybody reads the same."""
-    stage.heal()
-    stage.restart(*stage.nodes)
-    leader = await stage.leader()
-    for node in stage.node(leader).configuration.voters:
-        await stage.client(node).read("x")
+from systems.raft.messages import CONFIGURATION, Append, Chunk
+from systems.raft.stagecraft import only_candidate, recover, stands_alone
+from systems.scenario import MILLISECOND_NS, SECOND_NS, Scenario, Stage, check_flaw
 
 
 async def fill(stage: Stage, leader: int, writes: int) -> None:
@@ -71,11 +57,7 @@ async def all_but_a_laggard_have_compacted_everything(stage: Stage) -> None:
     while stage.node(leader).log.entries:
         await fill(stage, leader, 1)
     await stage.sleep(100 * MILLISECOND_NS)
-    rule = only_candidate(stage, laggard)
-    stage.crash(leader)
-    stage.heal()
-    await stage.sleep(2 * SECOND_NS)
-    rule.end()
+    await stands_alone(stage, laggard, after=leader)
     await recover(stage)
 
 
@@ -145,8 +127,6 @@ async def old_voters_know_nothing_of_the_new_ones(stage: Stage) -> None:
     await stage.sleep(2 * SECOND_NS)
     await recover(stage)
 
-
-Scenario = Callable[[Stage], Awaitable[None]]
 
 SCHEDULES: dict[str, tuple[Scenario, str, dict[str, Any]]] = {
     "sessions-not-in-snapshot": (a_laggard_gets_a_snapshot, "state-agreement", {}),

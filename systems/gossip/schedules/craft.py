@@ -9,7 +9,6 @@ from typing import Any
 from harness.errors import UsageError
 from harness.invariant import InvariantViolated, Sighting
 from harness.node import NodeId, StateMachine
-from harness.system import Refused, Unanswered
 from systems.crdt import Objects
 from systems.gossip.node import GossipNode
 from systems.gossip.options import SECOND_NS, GossipOptions
@@ -48,14 +47,6 @@ async def ask(stage: Stage, home: NodeId, *command: Any) -> Any:
     connection = stage.system.connect(port, process=process, nodes=stage.nodes, home=home)
     read_only = command[0] in ("get", "get_many", "keys", "members", "read")
     return await connection.execute(list(command), read_only=read_only)
-
-
-async def tried(operation: Awaitable[Any]) -> Any:
-    """The result of an operation that may fail; None if it does."""
-    try:
-        return await operation
-    except (Refused, Unanswered):
-        return None
 
 
 def node(stage: Stage, number: NodeId) -> GossipNode:

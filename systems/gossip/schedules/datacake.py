@@ -16,9 +16,8 @@ from systems.gossip.schedules.craft import (
     demand,
     node,
     repaired,
-    tried,
 )
-from systems.scenario import Stage
+from systems.scenario import Stage, tried
 
 
 async def put(stage: Stage, home: int, key: Key, value: object, level: str = "None") -> Timestamp:

@@ -16,10 +16,9 @@ from systems.gossip.schedules.craft import (
     demand,
     node,
     repaired,
-    tried,
 )
 from systems.gossip.schedules.datacake import put
-from systems.scenario import Stage
+from systems.scenario import Stage, tried
 
 
 async def a_clock_from_the_future(stage: Stage) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from harness.node import NodeId
-from harness.system import Refused, Unanswered
 from systems.harpoon.messages import Append, Canvass, Willing
 from systems.harpoon.options import HarpoonOptions
 from systems.scenario import MILLISECOND_NS, SECOND_NS, Stage
@@ -33,14 +31,6 @@ class Schedule:
     def story(self) -> str:
         """What happens, in words."""
         return " ".join((self.scenario.__doc__ or "").split())
-
-
-async def tried(operation: Awaitable[Any]) -> Any:
-    """The result of an operation that may fail; None if it does."""
-    try:
-        return await operation
-    except (Refused, Unanswered):
-        return None
 
 
 async def elect(stage: Stage, wanted: NodeId) -> None:
@@ -89,6 +79,5 @@ __all__ = [
     "carries_entries",
     "elect",
     "leads",
-    "tried",
     "two_candidates",
 ]

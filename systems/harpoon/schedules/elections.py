@@ -9,10 +9,9 @@ from systems.harpoon.schedules.craft import (
     SECOND_NS,
     Schedule,
     leads,
-    tried,
     two_candidates,
 )
-from systems.scenario import Stage, Stuck
+from systems.scenario import Stage, Stuck, tried
 
 
 async def two_ask_at_once(stage: Stage) -> None:

@@ -10,9 +10,8 @@ from systems.harpoon.schedules.craft import (
     Schedule,
     elect,
     leads,
-    tried,
 )
-from systems.scenario import Stage
+from systems.scenario import Stage, tried
 
 
 async def _another_leads(stage: Stage, old: int) -> None:

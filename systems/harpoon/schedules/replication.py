@@ -11,9 +11,8 @@ from systems.harpoon.schedules.craft import (
     Schedule,
     carries_entries,
     elect,
-    tried,
 )
-from systems.scenario import Stage
+from systems.scenario import Stage, tried
 
 
 async def only_heartbeats_arrive(stage: Stage) -> None:

@@ -11,10 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from harness.invariant import Invariant
-from harness.node import Context, Node, StateMachine
-from harness.system import Connection, Flaw, System
-from harness.world import Port
-from systems.connection import SessionConnection
+from harness.system import Flaw
+from systems.consensus import ConsensusSystem
 from systems.paxos.invariants import of_paxos
 from systems.paxos.multi.flaws import FLAWS
 from systems.paxos.multi.messages import MESSAGES
@@ -24,7 +22,7 @@ from systems.paxos.options import MultiPaxosOptions
 __all__ = ["MultiPaxos", "MultiPaxosGossip", "MultiPaxosNode", "MultiPaxosOptions"]
 
 
-class MultiPaxos(System):
+class MultiPaxos(ConsensusSystem):
     """The system `multipaxos`; see `systems.paxos.multi.node` for the algorithm."""
 
     name = "multipaxos"
@@ -39,17 +37,11 @@ class MultiPaxos(System):
         self, *, flaw: str | None = None, options: MultiPaxosOptions | None = None
     ) -> None:
         super().__init__(flaw=flaw)
-        self.options = options or self.defaults
-        self._node_class = MultiPaxosNode if flaw is None else FLAWS[flaw][1]
-
-    def node(self, context: Context, machine: StateMachine) -> Node:
-        return self._node_class(context, machine, self.options)
+        self.options: MultiPaxosOptions = options or self.defaults
+        self.node_class = MultiPaxosNode if flaw is None else FLAWS[flaw][1]
 
     def invariants(self) -> Sequence[Invariant]:
         return of_paxos()
-
-    def connect(self, port: Port, *, process: int, nodes: tuple[int, ...], home: int) -> Connection:
-        return SessionConnection(port, session=process + 1, nodes=nodes, home=home)
 
 
 class MultiPaxosGossip(MultiPaxos):

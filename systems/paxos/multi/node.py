@@ -4,6 +4,8 @@
                                   │    ▲
                         SlotLog ◀─┘    └── Learn: what it has missed
 
+What both Paxos nodes do alike is in `systems.paxos.replica`.
+
 Fault model: crash with loss of everything unsynced, any loss, delay, duplication and reordering
 of messages. A node tells what it has promised or accepted only when its disk has synced it.
 
@@ -17,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.node import ClientRequest, Context, Message, NodeStatus, Recovered, StateMachine
+from harness.node import ClientRequest, Context, Message, Recovered, StateMachine
 from systems.paxos.ballots import ZERO, Ballot, Quorums
 from systems.paxos.election import BallotElection, Gossip
 from systems.paxos.messages import NOTHING, Entry, HeartbeatReply, HeartbeatRequest
@@ -52,10 +54,9 @@ class MultiPaxosNode(Replica):
     ) -> None:
         self.options: MultiPaxosOptions = options or MultiPaxosOptions()
         super().__init__(context, machine, self.options)
-        self.configuration = 1
         self.peers = context.peers
         self.quorums = Quorums.of(len(self.peers) + 1, accept=self.options.accept_quorum)
-        self.log = SlotLog(context.disk)
+        self.log: SlotLog = SlotLog(context.disk)
         self.leadership: Proposer | None = None
         self.latest_accepted: tuple[int, Ballot, Entry] | None = None
         self.round = 0
@@ -84,21 +85,9 @@ class MultiPaxosNode(Replica):
     # ---- what others ask of a node
 
     @property
-    def promise(self) -> Ballot:
-        return self.log.promise
-
-    @property
     def committed(self) -> int:
         """All slots up to here are chosen, as far as this node knows."""
         return self.log.chosen
-
-    @property
-    def term(self) -> int:
-        return self.log.promise.number
-
-    @property
-    def voted_for(self) -> int:
-        return self.log.promise.node
 
     @property
     def leads(self) -> bool:
@@ -108,17 +97,12 @@ class MultiPaxosNode(Replica):
         """For invariants: the ballot in which the disk has accepted the entry at `index`."""
         return self._durable.get(index, ZERO)
 
-    def status(self) -> NodeStatus:
-        return NodeStatus(
-            role=self.role, term=self.term, leader=self.leader, committed=self.committed
-        )
-
     # ---- events
 
     def on_start(self, recovered: Recovered) -> None:
         log = self.log
         had_lived = log.recover(recovered)
-        self.told = (self.configuration, self.promise)
+        self.note_told()
         for slot in range(log.base_index + 1, log.last_index + 1):
             self._durable[slot] = log.ballot_at(slot)
         if log.snapshot_index:
@@ -159,21 +143,6 @@ class MultiPaxosNode(Replica):
             before.hand_over(self.leadership)
         self.context.disk.sync(self.leadership.begin)
 
-    def follow(self, ballot: Ballot) -> None:
-        """Another node leads."""
-        self.step_down()
-        self.leader = ballot.node
-
-    def step_down(self) -> None:
-        """Lead no more, if this node does."""
-        if self.leadership is not None:
-            leadership, self.leadership = self.leadership, None
-            self.role = "follower"
-            self.leader = 0
-            leadership.resign()
-            self.waiting.clear()
-            self.context.probe("stepped-down", term=self.term)
-
     def _promise_to(self, ballot: Ballot) -> None:
         """Promise another node's ballot; whoever leads here with a lower one is overtaken."""
         self.log.promise_to(ballot)
@@ -183,10 +152,6 @@ class MultiPaxosNode(Replica):
                 self.election.preempted(ballot)
             else:
                 self.step_down()
-
-    def note_told(self) -> None:
-        """Others may know of the present promise from now on."""
-        self.told = (self.configuration, self.promise)
 
     def _on_promise(self, source: int, message: Promise) -> None:
         if self.leadership is not None and message.ballot == self.leadership.ballot:
@@ -317,20 +282,8 @@ class MultiPaxosNode(Replica):
                 self.apply(entry)
         self._compact()
 
-    def install(self, index: int, snapshot: bytes) -> None:
-        """Take over the state of another node, if it is ahead of this one's."""
-        if index <= self.applied:
-            return
-        self.log.install(index, snapshot)
-        self.sessions.restore(snapshot)
-        self.applied = index
-        self.context.probe("snapshot-installed", index=index)
-
     def _compact(self) -> None:
-        due = self.applied - self.log.snapshot_index
-        if due < self.options.snapshot_entries and not (
-            due > 8 and self.context.buggify("early-snapshot")
-        ):
+        if not self.is_snapshot_due():
             return
         self.log.compact(self.applied, self.sessions.snapshot(), retain=self.options.retain)
         self._durable = {
