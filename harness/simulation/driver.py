@@ -263,8 +263,8 @@ class Tasks:
             reschedule(main, outcome.Error(error))
 
     @trio.lowlevel.disable_ki_protection
-    def _happen(self, limit_ns: int | None) -> tuple[Waiter | None, Any] | None:
-        """Let events happen.
+    def _happen(self, limit_ns: int | None) -> bool:
+        """Let events happen until a task is to go on; False if none is before the limit.
 
         trio puts Ctrl-C off while it asks its clock; here it must get through, or an endless loop
         in a node could not be interrupted.
@@ -272,13 +272,8 @@ class Tasks:
         return self.world.run(limit_ns)
 
     def _wake_next(self, limit_ns: int | None) -> None:
-        while True:
-            woken = self._happen(limit_ns)
-            if woken is None:
-                break
-            waiter, value = woken
-            if waiter is not None and self._go_on(waiter, value):
-                return
+        if self._happen(limit_ns):
+            return
         if limit_ns is None:
             raise Deadlock(
                 f"Nothing can happen any more at {self.world.now_ns / SECOND_NS:.3f} s, "
@@ -286,8 +281,10 @@ class Tasks:
             )
         self.world.advance(limit_ns)  # trio expires the scopes whose time has come
 
-    def _go_on(self, waiter: Waiter, value: Any) -> bool:
+    def go_on(self, waiter: Waiter | None, value: Any) -> bool:
         """Wake who is parked there; False if nobody is, or an errand that waits again."""
+        if waiter is None:
+            return False
         task, waiter.task = waiter.task, None
         told: outcome.Maybe[Any] = outcome.Value(value)
         if isinstance(task, _Errand):

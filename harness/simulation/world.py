@@ -76,6 +76,7 @@ _FIRST_HARNESS_ORDER = -(1 << 62)
 _LAST_NODE_ORDER = 1 << 62
 _HASH_BITS = (1 << sys.hash_info.width) - 1
 
+#: Who is to go on, if anybody is, and with what.
 Woken = tuple[Waiter | None, Any]
 
 #: time_ns, node, event: something that a node noted
@@ -311,10 +312,10 @@ class SimulatedWorld:
         again = (self.now_ns, self._order, kind, destination, source, payload, sent_ns)
         heappush(self._heap, again)
 
-    def run(self, limit_ns: int | None = None) -> Woken | None:
-        """Let events happen up to `limit_ns`; return early with a task that is to be woken.
+    def run(self, limit_ns: int | None = None) -> bool:
+        """Let events happen up to `limit_ns`; return early, with True, when a task is to go on.
 
-        Returns None when no event is left before the limit.
+        Returns False when no event is left before the limit.
         """
         enter()
         event: Event | None = None
@@ -325,6 +326,7 @@ class SimulatedWorld:
         cuts = self._cuts
         stride = self._stride
         wire = self.wire
+        go_on = self.tasks.go_on
         lives = self.lives
         observers, held = lives.observers, lives.held
         log = self.log
@@ -333,7 +335,7 @@ class SimulatedWorld:
         try:
             while heap:
                 if limit_ns is not None and heap[0][0] > limit_ns:
-                    return None
+                    return False
                 event = heappop(heap)
                 time_ns, _, kind, destination, source, payload, sent_ns = event
                 self.now_ns = time_ns
@@ -358,7 +360,10 @@ class SimulatedWorld:
                     if destination > last_node:
                         woken = self._ports[destination].on_reply(payload)
                         if woken is not None:
-                            return woken
+                            leave()
+                            if go_on(*woken):
+                                return True
+                            enter()
                     elif source > last_node:
                         nodes[destination].on_request(payload)  # type: ignore[union-attr]
                     else:
@@ -388,14 +393,17 @@ class SimulatedWorld:
                     self._on_timer_entry(event)
                 elif kind == WAKE:
                     if payload[0].task is not None:
-                        return payload  # type: ignore[no-any-return]
+                        leave()
+                        if go_on(*payload):
+                            return True
+                        enter()
                 else:
                     leave()
                     woken = payload()
+                    if woken is not None and go_on(*woken):
+                        return True
                     enter()
-                    if woken is not None:
-                        return woken  # type: ignore[no-any-return]
-            return None
+            return False
         except SplitbrainError:
             raise
         except Exception as error:

@@ -5,6 +5,8 @@ typedef unsigned long long raft_id;
 typedef unsigned long long raft_term;
 typedef unsigned long long raft_index;
 
+#define RAFT_NOTLEADER ...
+
 struct raft_buffer { void *base; size_t len; ...; };
 struct raft_server { raft_id id; int role; ...; };
 struct raft_configuration { struct raft_server *servers; unsigned n; ...; };

@@ -167,6 +167,10 @@ class CraftNode:
         if self._blocked:
             self._waiting.append((self.on_request, request))
             return
+        if self.role != "leader":  # as the library would say, which does nothing else then
+            self._refuse(request, self._lib.RAFT_NOTLEADER)
+            self.backend.release()
+            return
         self._tell_time()
         token, options = self.new_token(), self.options
         if request.read_only:
