@@ -19,7 +19,7 @@ def show(what: str, result: Result) -> None:
     assert result.folder is not None
     print(f"\n{what}")
     print(
-        f"  {len(run.plan.operations):,} operations, {len(run.plan.faults)} fault changes, "
+        f"  {len(run.plan.operations):,} operations, {run.plan.fault_changes} fault changes, "
         f"{run.delivered:,} messages in {run.duration_ns / 1e9:.0f} simulated seconds"
     )
     print(f"  {result.verdict.outcome.upper()}: {result.verdict.reason}")

@@ -22,9 +22,11 @@ False
 from __future__ import annotations
 
 import os
+import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import msgspec
 
@@ -42,11 +44,17 @@ TEXT_CHARACTERS = 4_000
 
 
 class BrokenOff(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run ended before its time: by an `error` (its type and text), or `interrupted`."""
+    """How a run ended before its time: by an `error` (its type and text), or `interrupted`.
+
+    `at_ns` is when, in nanoseconds since 1970; 0 if that was not written down. `where` is the call
+    that raised the error, if it is not one that speaks for itself.
+    """
 
     interrupted: bool
     error: str = ""
     text: str = ""
+    where: str = ""
+    at_ns: int = 0
 
 
 @contextmanager
@@ -108,10 +116,26 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _told(error: BaseException) -> BrokenOff:
     if _is_interrupt(error):
-        return BrokenOff(interrupted=True)
-    # a mistake of the user, or a failure of a node, is told by its text alone
-    kind = "" if isinstance(error, SplitbrainError) else type(error).__name__
-    return BrokenOff(interrupted=False, error=kind, text=str(error)[:TEXT_CHARACTERS])
+        return BrokenOff(interrupted=True, at_ns=time.time_ns())
+    text = "\n".join(filter(None, (str(error), *getattr(error, "__notes__", ()))))
+    kind = where = ""  # a mistake of the user, or a failure of a node, is told by its text alone
+    if not isinstance(error, SplitbrainError):
+        kind, where = type(error).__name__, _where(error)
+    return BrokenOff(
+        interrupted=False,
+        error=kind,
+        text=text[:TEXT_CHARACTERS],
+        where=where,
+        at_ns=time.time_ns(),
+    )
+
+
+def _where(error: BaseException) -> str:
+    """The innermost call; files by name alone, as on any machine."""
+    calls = traceback.extract_tb(error.__traceback__)
+    if not calls:
+        return ""
+    return f"{PurePath(calls[-1].filename).name}:{calls[-1].lineno} in {calls[-1].name}"
 
 
 def _is_interrupt(error: BaseException) -> bool:

@@ -25,6 +25,8 @@ True
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -50,14 +52,21 @@ EVENTS_TOLD = 12
 _ROW, _OPERATION, _FAULT = b"h", b"o", b"f"
 
 
-def carry(plan: Plan, *, scripted: bool = False, sink: Sink | None = None) -> Run:
+def carry(
+    plan: Plan,
+    *,
+    scripted: bool = False,
+    sink: Sink | None = None,
+    broke_off: Callable[[Run], object] = lambda run: None,
+) -> Run:
     """Run the experiment of `plan` with its seed, or with `scripted` replay it.
 
-    In a child process if the system is foreign. Raises what run and replay raise.
+    In a child process if the system is foreign. Raises what run and replay raise; `broke_off` is
+    told before what there is of the run, as `Onlooker.broke_off` is.
     """
     system = catalog.load("system", plan.experiment.system)
     if not system.foreign:
-        return _run(plan, scripted, sink, None)
+        return _run(plan, scripted, sink, _Near(broke_off))
     ring = Ring()
     wire = Wire(system.messages)
     heard = _HeardRun(plan, sink)
@@ -71,14 +80,28 @@ def carry(plan: Plan, *, scripted: bool = False, sink: Sink | None = None) -> Ru
         done, parts = in_child(work, heard)
     except Died as died:
         return heard.run_until(died, ring, wire)
+    except BaseException:
+        with suppress(Exception):  # the error itself is more important
+            broke_off(heard.run_until(None, ring, wire))
+        raise
     wire_in_use = wire if plan.experiment.wire else None
     return replace(done, log=None if parts is None else _log(plan.experiment, parts, wire_in_use))
 
 
-def _run(plan: Plan, scripted: bool, sink: Sink | None, onlooker: Onlooker | None) -> Run:
+def _run(plan: Plan, scripted: bool, sink: Sink | None, onlooker: Onlooker) -> Run:
     if scripted:
         return replay(plan, sink=sink, onlooker=onlooker)
     return run(plan.experiment, plan.seed, sink=sink, onlooker=onlooker)
+
+
+class _Near(Onlooker):
+    """Needs to be told of nothing but an error: all else is in this process."""
+
+    def __init__(self, broke_off: Callable[[Run], object]) -> None:
+        self._broke_off = broke_off
+
+    def broke_off(self, run: Run) -> None:
+        self._broke_off(run)
 
 
 #: What a log holds, without what only its own process can use.
@@ -176,9 +199,10 @@ class _HeardRun:
         else:
             self._faults.append(msgspec.msgpack.decode(content, type=PlannedFault))
 
-    def run_until(self, died: Died, ring: Ring, wire: Wire) -> Run:
-        """The run up to the death of its process."""
-        digest = hashlib.blake2b(died.cause.encode(), digest_size=8)
+    def run_until(self, died: Died | None, ring: Ring, wire: Wire) -> Run:
+        """The run up to the death of its process; None: up to now, without a digest."""
+        cause = "" if died is None else died.cause
+        digest = hashlib.blake2b(cause.encode(), digest_size=8)
         for row in self._rows:
             digest.update(row)
         events: list[Event] = []
@@ -199,33 +223,29 @@ class _HeardRun:
         goals: dict[str, int] = {}
         for _, _, name in probes:
             goals[name] = goals.get(name, 0) + 1
-        trace = [
-            (time_ns, kind, source, destination, told)
-            for time_ns, _, kind, destination, source, told, _ in events
-            if kind != LOST
-        ]
         history = History.from_operations(
             msgspec.json.decode(row, type=Operation) for row in self._rows
         )
         experiment = self._plan.experiment
+        told_digest = "" if died is None else digest.hexdigest()
         return Run(
             plan=Plan(
                 experiment=experiment,
                 seed=self._plan.seed,
                 operations=tuple(self._operations),
                 faults=tuple(self._faults),
-                digest=digest.hexdigest(),
+                digest=told_digest,
             ),
             history=history,
-            digest=digest.hexdigest(),
-            trace=trace,
+            digest=told_digest,
             goals=goals,
             probes=probes,
             delivered=sum(event[2] == MESSAGE for event in events),
             dropped=sum(event[2] == LOST for event in events),
             duration_ns=events[-1][0] if events else 0,
             log=_log(experiment, (events, sightings, lives), None),
-            death=_verdict(died, experiment, events),
+            trace_capacity=len(events),
+            death=None if died is None else _verdict(died, experiment, events),
         )
 
 

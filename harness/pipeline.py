@@ -2,7 +2,8 @@
 
     Experiment + seed ─▶ run ─▶ history on disk ─▶ checkers ─▶ verdict.json ─▶ report.html
 
-The history is on disk before it is judged; a run that crashes or is interrupted keeps its rows.
+The history is on disk before it is judged; a run that crashes or is interrupted keeps its rows, and
+has a report of them that says so.
 
 >>> from harness.experiment import Experiment, seconds
 >>> result = carry_out(Experiment(nodes=3, clients=2, time_limit_ns=seconds(2)), seed=1)
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,10 +96,28 @@ def _through(
     if not scripted:
         make_nemesis(experiment.nemesis)
     folder = None if store is None else new_folder(store, experiment.slug, plan.seed)
-    with under_way(None if folder is None else folder.path):
-        return _kept(
-            plan, folder, checkers, progress, scripted=scripted, report_passes=report_passes
-        )
+    try:
+        with under_way(None if folder is None else folder.path):
+            return _kept(
+                plan, folder, checkers, progress, scripted=scripted, report_passes=report_passes
+            )
+    except BaseException as error:
+        if folder is not None:
+            _tell_what_is_kept(folder, error, progress)
+        raise
+
+
+def _tell_what_is_kept(folder: RunFolder, error: BaseException, progress: Progress) -> None:
+    """Write the report of a run that `error` broke off; notes of `error` say where all of it is."""
+    error.add_note(f"What was recorded until then is kept: {folder.history}")
+    if folder.verdict.is_file():
+        return
+    progress("reporting")
+    with suppress(Exception):  # the error itself is more important
+        from reports.loading import write_report_of_folder
+
+        write_report_of_folder(folder.path, folder.report)
+        error.add_note(f"report  {folder.report}")
 
 
 def _kept(
@@ -115,12 +134,9 @@ def _kept(
         if folder is not None:
             folder.save_plan(plan)  # what is known so far, should the run be cut short
         sink = None if file is None else file.write
-        done = carry(plan, scripted=scripted, sink=sink)
-    recording = done.recording() if folder is not None else None
-    if folder is not None and recording is not None:
-        folder.save_plan(done.plan)
-        folder.save_trace(done)
-        folder.save_recording(recording)
+        keep = (lambda run: None) if folder is None else folder.save_run
+        done = carry(plan, scripted=scripted, sink=sink, broke_off=keep)
+    recording = None if folder is None else folder.save_run(done)
     progress("checking")
     whole = done.stopped is None and done.violation is None and done.death is None
     verdicts = judged(checkers, make_workload(plan.experiment), done.history, whole=whole)

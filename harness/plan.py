@@ -40,6 +40,11 @@ class PlannedFault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     value: Any = None
     actions: tuple[Action, ...] = ()
 
+    @property
+    def idle(self) -> bool:
+        """Whether it changed nothing: the nemesis looked, and waited."""
+        return self.value is None and not self.actions
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Experiment, seed, operations and faults; `digest` is that of the run it was drawn from.
@@ -53,6 +58,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[PlannedFault, ...] = ()
     digest: str = ""
     format: int = FORMAT
+
+    @property
+    def fault_changes(self) -> int:
+        """How many of the faults changed something."""
+        return sum(not fault.idle for fault in self.faults)
 
     def encode(self) -> bytes:
         """The plan as indented JSON, one operation or fault a line."""

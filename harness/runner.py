@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -48,6 +49,7 @@ from harness.interpreter import Carrier, Interpreter
 from harness.invariant import InvariantViolated
 from harness.nemesis import Composed, Nemesis
 from harness.operation import Operation
+from harness.options import check_options
 from harness.plan import Plan, PlannedFault, PlannedOperation
 from harness.scripted import Scripted, planned
 from harness.simulation.driver import simulate
@@ -80,6 +82,9 @@ class Onlooker:
         """What the world is to write its events to; None for a log of its own."""
         return None
 
+    def broke_off(self, run: Run) -> None:
+        """An error ends the run; `run` is what there is of it, without a digest."""
+
 
 #: How long after its planned end a run may go on before it is given up.
 GRACE_NS = 600 * SECOND_NS
@@ -90,7 +95,7 @@ class Run:
     """All that one run left behind.
 
     `digest` is 16 hexadecimal digits over everything that was delivered and everything that the
-    history says. `trace` holds the last events, of a replay as good as all; `probes` what nodes
+    history says. `trace` holds the last `trace_capacity` events of `log`; `probes` what nodes
     noted as (time_ns, node, event), `goals` how often; `delivered` and `dropped` count messages.
     `delivered_bytes` is the size of the delivered messages, 0 unless the experiment has `wire`.
     `violation` is the invariant whose violation ended the run, if one did; `stopped` is what a
@@ -102,7 +107,6 @@ class Run:
     plan: Plan
     history: History
     digest: str
-    trace: Sequence[TraceEvent]
     goals: dict[str, int] = field(default_factory=dict)
     probes: Sequence[Probe] = ()
     delivered: int = 0
@@ -112,7 +116,12 @@ class Run:
     violation: InvariantViolated | None = None
     stopped: Verdict | None = None
     log: Log | None = None
+    trace_capacity: int = RING_EVENTS
     death: Verdict | None = None
+
+    @property
+    def trace(self) -> Sequence[TraceEvent]:
+        return () if self.log is None else self.log.trace(self.trace_capacity)
 
     def recording(self) -> Recording:
         """What was recorded for a report, put into columns and words."""
@@ -163,6 +172,14 @@ def make_system(experiment: Experiment) -> System:
     reason = system_class.unavailable()
     if reason is not None:
         raise UsageError(f"The system {experiment.system!r} cannot run here: {reason}")
+    try:
+        inspect.signature(system_class).bind(flaw=experiment.flaw)
+    except TypeError as error:
+        raise UsageError(
+            f"The system {experiment.system!r} cannot be made with flaw=...: {error}.\n"
+            "Usually its __init__ replaces that of harness.system.System. It must take what that "
+            "takes, and have defaults for all else: def __init__(self, *, flaw=None, ...)."
+        ) from error
     made: System = system_class(flaw=experiment.flaw)
     return made
 
@@ -170,17 +187,12 @@ def make_system(experiment: Experiment) -> System:
 def make_workload(experiment: Experiment) -> Workload:
     """The workload with its options, for the system of the experiment.
 
-    Raises UsageError if that has no language in common with it.
+    Raises UsageError if that has no language in common with it, and for options that it has not.
     """
     check_fit(experiment.workload, experiment.system)
     workload_class = catalog.load("workload", experiment.workload)
-    try:
-        made: Workload = workload_class(**experiment.options)
-    except TypeError as error:
-        raise UsageError(
-            f"The workload {experiment.workload!r} does not take these options: {error}. "
-            f"Given: {dict(experiment.options)}. `splitbrain list` shows what it takes."
-        ) from error
+    check_options(experiment.workload, workload_class, experiment.options)
+    made: Workload = workload_class(**experiment.options)
     made.setting = Setting(
         promise=promise_of(catalog.load("system", experiment.system)),
         nodes=experiment.nodes,
@@ -266,11 +278,23 @@ class _Execution:
         except NodeFailure as failure:
             death = failure.verdict()
             self.hash.update(str(failure).encode())
+        except BaseException:
+            with suppress(Exception):  # the error itself is more important
+                self.onlooker.broke_off(self._run_so_far())
+            raise
         self.hash.update(self.world.digest.encode())
-        digest = self.hash.hexdigest()
+        return self._run_so_far(self.hash.hexdigest(), violation=violation, death=death)
+
+    def _run_so_far(
+        self,
+        digest: str = "",
+        *,
+        violation: InvariantViolated | None = None,
+        death: Verdict | None = None,
+    ) -> Run:
         return Run(
             plan=Plan(
-                experiment=experiment,
+                experiment=self.experiment,
                 seed=self.plan.seed,
                 operations=tuple(self.operations),
                 faults=tuple(self.faults),
@@ -278,7 +302,6 @@ class _Execution:
             ),
             history=self.recorder.history(),
             digest=digest,
-            trace=tuple(self.world.trace),
             goals=dict(self.world.goals),
             probes=tuple(self.world.probes),
             delivered=self.world.delivered,
@@ -288,6 +311,7 @@ class _Execution:
             violation=violation,
             stopped=self.stopped,
             log=self.world.log,
+            trace_capacity=self.world.trace_capacity,
             death=death,
         )
 

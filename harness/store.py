@@ -5,17 +5,18 @@
         history.jsonl    every row, written as it happens
         trace.jsonl      the last events of nodes and network
         recording.msgpack.gz    messages and nodes, for the report
-        verdict.json     what the checkers said
+        verdict.json     what the checkers said; there is none if the run broke off
         report.html      all of it, to look at
     store/latest -> the folder of the newest run
 
-The history is flushed to the file before anything is judged, also when the run is interrupted.
+The history is flushed to the file before anything is judged, also when the run is interrupted. All
+other files appear whole or not at all, whenever the process is killed.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -46,30 +47,31 @@ class RunFolder:
 
     @contextmanager
     def recording(self) -> Iterator[BinaryIO]:
-        """The history file, for the rows of a run; closed and complete whatever happens.
-
-        An error, or Ctrl-C, gets a note that says where the rows are.
-        """
-        try:
-            with self.history.open("wb", buffering=_BUFFER_BYTES) as file:
-                yield file
-        except BaseException as error:
-            error.add_note(f"What was recorded until then is kept: {self.history}")
-            raise
+        """The history file, for the rows of a run; closed and complete whatever happens."""
+        with self.history.open("wb", buffering=_BUFFER_BYTES) as file:
+            yield file
 
     def save_plan(self, plan: Plan) -> None:
-        self.plan.write_bytes(plan.encode())
+        _write_whole(self.plan, [plan.encode()])
 
-    def save_trace(self, run: Run) -> None:
-        with self.trace.open("wb") as file:
-            file.writelines(run.trace_lines())
-
-    def save_recording(self, recording: Recording) -> None:
-        self.recorded.write_bytes(recording.encode())
+    def save_run(self, run: Run) -> Recording:
+        """Keep plan, trace and recording of a run, whole or as far as it came."""
+        self.save_plan(run.plan)
+        _write_whole(self.trace, run.trace_lines())
+        recording = run.recording()
+        _write_whole(self.recorded, [recording.encode()])
+        return recording
 
     def save_verdicts(self, run: Run, verdicts: Sequence[Verdict]) -> None:
         content = verdict_document(verdicts, digest=run.digest)
-        self.verdict.write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
+        _write_whole(self.verdict, [msgspec.json.format(msgspec.json.encode(content)), b"\n"])
+
+
+def _write_whole(path: Path, content: Iterable[bytes]) -> None:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    with unfinished.open("wb") as file:
+        file.writelines(content)
+    unfinished.replace(path)
 
 
 def verdict_document(verdicts: Sequence[Verdict], **facts: Any) -> dict[str, Any]:

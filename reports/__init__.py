@@ -29,7 +29,7 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -52,6 +52,8 @@ def write_report(
     facts: Mapping[str, str],
     replay_command: str,
     recording: Recording | None = None,
+    broken_off: Mapping[str, str] | None = None,
+    idle_rows: Collection[int] = (),
 ) -> None:
     """Writes the report of a run to `path`, as UTF-8; see `render_report` for the arguments."""
     html = render_report(
@@ -61,6 +63,8 @@ def write_report(
         facts=facts,
         replay_command=replay_command,
         recording=recording,
+        broken_off=broken_off,
+        idle_rows=idle_rows,
     )
     # Bytes, so that the file is the same on systems with other line ends.
     Path(path).write_bytes(html.encode())
@@ -74,13 +78,17 @@ def render_report(
     facts: Mapping[str, str],
     replay_command: str,
     recording: Recording | None = None,
+    broken_off: Mapping[str, str] | None = None,
+    idle_rows: Collection[int] = (),
 ) -> str:
     """The report of a run as an HTML document.
 
     The worst of `verdicts` speaks for the run; every failing one with a witness shows it.
     `facts` (system, workload, nemesis, seed, digest ...) are listed in their order; one called
     "concurrency" or "clients" tells how many threads the clients were. `recording` brings messages
-    and nodes. Raises PairingError if the history's operations contradict each other.
+    and nodes. `broken_off` says of a run that was not judged how it ended and what was recorded.
+    `idle_rows` are those in which a nemesis began what changed nothing: that is no fault. Raises
+    PairingError if the history's operations contradict each other.
     """
     # Imported here: a run without a report need not load templates and drawings.
     from reports.model import build_report
@@ -93,6 +101,8 @@ def render_report(
             verdicts=verdicts,
             facts=facts,
             replay_command=replay_command,
+            broken_off=broken_off,
+            idle_rows=idle_rows,
         ),
         recording,
     )

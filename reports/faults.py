@@ -11,6 +11,9 @@ of a kind belongs to its first stop, the second to the second. A fault without a
 to the end of the run. Every other function of a nemesis ("heal", or a stop without a start) is a
 moment.
 
+A nemesis may look, and change nothing; what it began in one of `idle_rows` is no fault. One that
+started by changing nothing begins with what it changes next.
+
 Limits: what a nemesis says is believed; a fault that ended by itself looks open.
 
 >>> from harness.history import Recorder
@@ -25,7 +28,7 @@ Limits: what a nemesis says is believed; a fault that ended by itself looks open
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -81,10 +84,15 @@ class _Action:
     end_ns: int
     value: Any
     row: int
+    idle: bool
 
 
 def fault_lanes(
-    history: History, *, times_ns: NDArray[np.int64], end_ns: int
+    history: History,
+    *,
+    times_ns: NDArray[np.int64],
+    end_ns: int,
+    idle_rows: Collection[int] = (),
 ) -> tuple[FaultLane, ...]:
     """The faults of `history`, a lane a kind, kinds in order of first appearance.
 
@@ -92,7 +100,7 @@ def fault_lanes(
     open faults are cut off.
     """
     by_kind: dict[str, list[Fault]] = {}
-    for fault in _faults(_actions(history, times_ns), end_ns):
+    for fault in _faults(_actions(history, times_ns, idle_rows), end_ns):
         by_kind.setdefault(fault.kind, []).append(fault)
     kinds = list(by_kind)
     if len(kinds) > LANES_MAX:
@@ -112,7 +120,9 @@ def fault_lanes(
     )
 
 
-def _actions(history: History, times_ns: NDArray[np.int64]) -> list[_Action]:
+def _actions(
+    history: History, times_ns: NDArray[np.int64], idle_rows: Collection[int]
+) -> list[_Action]:
     """The rows of all nemeses, those that belong together joined, in order of their start."""
     actions: list[_Action] = []
     begun: dict[int, int] = {}  # process -> place in `actions` of what may be half done
@@ -130,7 +140,16 @@ def _actions(history: History, times_ns: NDArray[np.int64]) -> list[_Action]:
         else:
             time_ns = int(times_ns[row])
             begun[process] = len(actions)
-            actions.append(_Action(f=f, start_ns=time_ns, end_ns=time_ns, value=value, row=row))
+            actions.append(
+                _Action(
+                    f=f,
+                    start_ns=time_ns,
+                    end_ns=time_ns,
+                    value=value,
+                    row=row,
+                    idle=row in idle_rows,
+                )
+            )
     return actions
 
 
@@ -138,21 +157,29 @@ def _faults(actions: Sequence[_Action], end_ns: int) -> list[Fault]:
     """`actions` as faults: starts joined with stops, first with first."""
     faults: list[Fault] = []
     running: defaultdict[str, deque[int]] = defaultdict(deque)
+    unborn: set[int] = set()  # places of those that have changed nothing yet
     for action in actions:
         verb, _, kind = action.f.partition("-")
         what = "" if action.value is None else value_text(action.value)
+        if not action.idle and running[kind] and (place := running[kind][0]) in unborn:
+            unborn.remove(place)
+            faults[place] = replace(faults[place], start_ns=action.start_ns)
         if verb == "start" and kind:
+            if action.idle:
+                unborn.add(len(faults))
             running[kind].append(len(faults))
             faults.append(_fault(action, kind, end_ns, "open", what))
         elif verb == "stop" and running[kind]:
             place = running[kind].popleft()
             faults[place] = replace(faults[place], end_ns=action.end_ns, state="stopped")
+        elif action.idle:
+            continue
         elif verb == "stop" and kind:
             what = f"stopped without having been started {what}".rstrip()
             faults.append(_fault(action, kind, action.end_ns, "moment", what))
         else:
             faults.append(_fault(action, action.f, action.end_ns, "moment", what))
-    return faults
+    return [fault for place, fault in enumerate(faults) if place not in unborn]
 
 
 def _fault(

@@ -5,7 +5,8 @@
     store/<experiment>/<seed> ─ load_run ┘
 
 Both ways give the same report, byte for byte. A folder without recording.msgpack.gz (of an older
-version, or of a run that died) gives a report without messages and nodes.
+version) gives a report without messages and nodes, and one without a verdict gives what is there
+(`reports.remains`).
 
 >>> from tempfile import TemporaryDirectory
 >>> from harness.experiment import Experiment, seconds
@@ -22,14 +23,16 @@ True
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
+from harness.command_line import run_command
 from harness.errors import UsageError
 from harness.experiment import SECOND_NS
 from harness.formats import read_history
@@ -38,6 +41,7 @@ from harness.plan import Plan
 from harness.simulation.recording import Facts, Recording
 from harness.store import RunFolder, open_folder
 from harness.verdict import Outcome, Verdict
+from reports.remains import remains_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,8 @@ class RunData:
     facts: Mapping[str, str]
     replay_command: str
     recording: Recording | None = None
+    broken_off: Mapping[str, str] = field(default_factory=dict)
+    idle_rows: Collection[int] = ()
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -78,9 +84,11 @@ def run_data(
     recording: Recording | None,
     *,
     replay_command: str,
+    broken_off: Mapping[str, str] | None = None,
 ) -> RunData:
     """What the report of a run says. `recording` may be missing."""
     experiment = plan.experiment
+    drawn = bool(plan.digest or plan.faults)  # else nobody has written down what was
     facts = {
         "system": experiment.system + (f", flaw {experiment.flaw}" if experiment.flaw else ""),
         "workload": experiment.workload,
@@ -89,8 +97,8 @@ def run_data(
         "clients": str(experiment.clients),
         "seed": str(plan.seed),
         **(_counts(recording.facts) if recording is not None else {}),
-        "fault changes": str(len(plan.faults)),
-        "digest": plan.digest,
+        **({"fault changes": str(plan.fault_changes)} if drawn else {}),
+        **({"digest": plan.digest} if plan.digest else {}),
     }
     return RunData(
         title=experiment.title,
@@ -99,7 +107,17 @@ def run_data(
         facts=facts,
         replay_command=replay_command,
         recording=recording,
+        broken_off=broken_off or {},
+        idle_rows=_idle_rows(plan, history),
     )
+
+
+def _idle_rows(plan: Plan, history: History) -> frozenset[int]:
+    """The rows in which the nemesis began something that changed nothing."""
+    named = np.flatnonzero(~history.client_rows)
+    partner = history.partner[named]
+    begins = named[(partner > named) | (partner < 0)].tolist()
+    return frozenset(row for row, fault in zip(begins, plan.faults, strict=False) if fault.idle)
 
 
 def _counts(facts: Facts) -> dict[str, str]:
@@ -113,22 +131,52 @@ def _counts(facts: Facts) -> dict[str, str]:
 def load_run(path: Path) -> RunData:
     """The run in a folder of a store, given itself or one of its files.
 
-    Raises UsageError if it is none, or if the run was never judged.
+    Raises UsageError if it is none, or if the run is still under way.
     """
-    folder = open_folder(path)
-    plan = Plan.decode(folder.plan.read_bytes())
-    if not folder.verdict.is_file():
-        raise UsageError(
-            f"The run in {str(folder.path)!r} has no verdict.json: it was interrupted or died "
-            f"before it was judged. `splitbrain check {shlex.quote(str(folder.history))}` judges "
-            "the rows that were recorded."
-        )
+    folder = RunFolder(_own_path(open_folder(path).path))
+    replay_command = f"splitbrain replay {shlex.quote(str(folder.path))}"
+    if not _is_judged(folder):
+        return _broken_off(folder, replay_command)
     return run_data(
-        plan,
+        Plan.decode(folder.plan.read_bytes()),
         read_history(folder.history),
         load_verdicts(folder),
         Recording.decode(folder.recorded.read_bytes()) if folder.recorded.is_file() else None,
-        replay_command=f"splitbrain replay {shlex.quote(str(_own_path(folder.path)))}",
+        replay_command=replay_command,
+    )
+
+
+def _is_judged(folder: RunFolder) -> bool:
+    """Whether there is a verdict, and not half a file of which a machine that stopped left it."""
+    try:
+        msgspec.json.decode(folder.verdict.read_bytes())
+    except (FileNotFoundError, msgspec.DecodeError):
+        return False
+    return True
+
+
+def _broken_off(folder: RunFolder, replay_command: str) -> RunData:
+    """What there is of a run that was not judged."""
+    left = remains_of(folder)
+    if left.plan is None:
+        return RunData(
+            title=folder.path.name,
+            history=left.history,
+            verdicts=[left.verdict],
+            facts={},
+            replay_command="",
+            recording=left.recording,
+            broken_off=left.told,
+        )
+    if not left.plan.digest:
+        replay_command = run_command(left.plan.experiment, left.plan.seed)
+    return run_data(
+        left.plan,
+        left.history,
+        [left.verdict],
+        left.recording,
+        replay_command=replay_command,
+        broken_off=left.told,
     )
 
 

@@ -17,7 +17,7 @@ Limits: what is bounded says so in `Report.notes` or in the text itself (`FACTS_
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from harness.history import FAIL, INFO, OK, History
 from harness.verdict import SEVERITY, Outcome, Verdict, worst
+from reports.blind_spots import BlindSpots
 from reports.calls import OPEN, Calls
 from reports.faults import FaultLane, fault_lanes
 from reports.findings import Anomaly, Distribution, anomalies, distributions
@@ -87,14 +88,19 @@ class ClientCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A finished run, ready to be drawn. `origin_ns` is the moment that reads as zero."""
+    """A run, ready to be drawn. `origin_ns` is the moment that reads as zero.
+
+    `broken_off` says of a run that was not judged how it ended, and what there is of it.
+    """
 
     title: str
     verdict: Check
     checks: tuple[Check, ...]
     facts: tuple[tuple[str, str], ...]
     replay_command: str
+    broken_off: tuple[tuple[str, str], ...]
     calls: Calls
+    idle_rows: frozenset[int]  # in which a nemesis began what changed nothing
     lanes: tuple[FaultLane, ...]
     functions: tuple[FunctionCounts, ...]
     clients: tuple[ClientCounts, ...]
@@ -104,6 +110,7 @@ class Report:
     anomalies: tuple[Anomaly, ...]
     distributions: tuple[Distribution, ...]
     ladder: tuple[tuple[Model, ...], ...]
+    blind_spots: BlindSpots
     origin_ns: int
     notes: tuple[str, ...]
 
@@ -129,8 +136,13 @@ def build_report(
     verdicts: Sequence[Verdict],
     facts: Mapping[str, str],
     replay_command: str,
+    broken_off: Mapping[str, str] | None = None,
+    idle_rows: Collection[int] = (),
 ) -> Report:
-    """The report of one run. Raises PairingError if the history's operations contradict."""
+    """The report of one run; see `reports.render_report`.
+
+    Raises PairingError if the history's operations contradict.
+    """
     calls = Calls.of(history, concurrency=_concurrency(facts))
     origin_ns = 0 if calls.first_ns < ORIGIN_MAX_NS and calls.timed else calls.first_ns
     ranked = sorted(verdicts, key=lambda verdict: -SEVERITY[verdict.outcome])
@@ -145,20 +157,28 @@ def build_report(
         if verdict.outcome == "fail" and witness is None
         if (statement := statement_of(verdict)) is not None
     ]
+    checks = tuple(
+        _check(verdict, untold=witness is None)
+        for verdict, witness in list(zip(ranked, attempts, strict=True))[:CHECKS_MAX]
+    )
     return Report(
         title=visible(title, 300),
         verdict=_check(worst(verdicts)),
-        checks=tuple(
-            _check(verdict, untold=witness is None)
-            for verdict, witness in list(zip(ranked, attempts, strict=True))[:CHECKS_MAX]
-        ),
+        checks=checks,
         facts=tuple(
             (visible(name, 80), visible(value, 400))
             for name, value in list(facts.items())[:FACTS_MAX]
         ),
         replay_command=visible(replay_command, COMMAND_CHARACTERS, lines=True),
+        broken_off=tuple(
+            (visible(name, 60), visible(text, lines=True))
+            for name, text in (broken_off or {}).items()
+        ),
         calls=calls,
-        lanes=fault_lanes(history, times_ns=calls.times_ns, end_ns=calls.last_ns),
+        idle_rows=frozenset(idle_rows),
+        lanes=fault_lanes(
+            history, times_ns=calls.times_ns, end_ns=calls.last_ns, idle_rows=idle_rows
+        ),
         functions=_functions(calls),
         clients=_clients(calls),
         client_count=len(np.unique(calls.thread)),
@@ -167,6 +187,7 @@ def build_report(
         anomalies=anomalies(ranked),
         distributions=distributions(ranked),
         ladder=ladder(verdicts),
+        blind_spots=BlindSpots.of((check.name, check.could_not_detect) for check in checks),
         origin_ns=origin_ns,
         notes=tuple(
             f"{count - limit} of {count} {what} are left out of this report."

@@ -151,7 +151,7 @@ def summary_of(path: Path, *, name: str | None = None) -> RunSummary:
     """What the folder of a run says at a glance. It must have a plan.json."""
     name = path.name if name is None else name
     verdict = _stat(f"{path}/verdict.json")
-    changed_ns = _last_change_ns(path) if verdict is None else verdict[0]
+    changed_ns = last_change_ns(path) if verdict is None else verdict[0]
     try:
         experiment, seed = _plan_head(f"{path}/plan.json")
     except (OSError, ValueError, UsageError) as error:
@@ -198,7 +198,7 @@ def _state(path: Path) -> tuple[State, str]:
     return "crashed", visible(": ".join(filter(None, (told.error, told.text))), REASON_CHARACTERS)
 
 
-def _last_change_ns(path: Path) -> int:
+def last_change_ns(path: Path) -> int:
     """When a run without a verdict last wrote something."""
     names = ("plan.json", "history.jsonl", "trace.jsonl")
     return max((found[0] for name in names if (found := _stat(f"{path}/{name}"))), default=0)

@@ -74,12 +74,18 @@ def model_of(data: RunData) -> Report:
         verdicts=data.verdicts,
         facts=data.facts,
         replay_command=data.replay_command,
+        broken_off=data.broken_off,
+        idle_rows=data.idle_rows,
     )
 
 
 def _lines(report: Report, log: Iterable[str]) -> Iterator[str]:
     yield f"{report.verdict.outcome.upper()}  {report.title}"
     yield report.verdict.reason
+    for name, text in report.broken_off:
+        first, *rest = text.splitlines() or [""]
+        yield f"  {name}: {first}"
+        yield from (f"    {line}" for line in rest)
     yield ""
     for check in report.checks:
         yield f"{check.outcome}  {check.name}: {check.reason}"
@@ -92,14 +98,17 @@ def _lines(report: Report, log: Iterable[str]) -> Iterator[str]:
     for statement in report.statements:
         yield ""
         yield from _statement(statement)
-    blind = [sentence for check in report.checks for sentence in check.could_not_detect]
-    if blind:
+    blind = report.blind_spots
+    if blind.shown:
         yield ""
         yield "What this could not have detected:"
-        yield from (f"- {sentence}" for sentence in dict.fromkeys(blind))
+        yield from (f"- {spot.sentence}" for spot in blind.shown)
+        if blind.folded:
+            yield f"- and {blind.summary} (all of them are in the HTML report)"
     yield ""
     yield from log
-    yield f"replay  {report.replay_command}"
+    if report.replay_command:
+        yield f"replay  {report.replay_command}"
 
 
 def _witness(witness: Witness) -> Iterator[str]:
@@ -155,6 +164,7 @@ def _log(
         calls=report.calls,
         recording=recording,
         origin_ns=report.origin_ns,
+        idle_rows=report.idle_rows,
         numbers={
             entry.place: f"#{entry.number}{'!' if entry.culprit else ''}"
             for entry in (witness.entries if witness else ())

@@ -24,7 +24,7 @@ recording there are the rows of the history alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -77,11 +77,15 @@ class _Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Log:
-    """What there is to tell: `numbers` says which call (its place) is which of the witness."""
+    """What there is to tell: `numbers` says which call (its place) is which of the witness.
+
+    What a nemesis began in one of `idle_rows` changed nothing, and is not told.
+    """
 
     calls: Calls
     recording: Recording | None
     origin_ns: int = 0
+    idle_rows: Collection[int] = ()
     numbers: Mapping[int, str] | None = None
 
     def lines(self, start_ns: int, end_ns: int, *, width: int) -> Iterator[str]:
@@ -150,6 +154,8 @@ class Log:
         for row, place in zip(rows.tolist(), places.tolist(), strict=True):
             time_ns, process = int(times[row]), int(history.process[row])
             if place < 0:
+                if row in self.idle_rows or int(history.partner[row]) in self.idle_rows:
+                    continue
                 name = history.process_names[-1 - process] if process < 0 else f"p{process}"
                 what = visible(history.functions[history.f[row]], 60)
                 value = history.values[history.value[row]]

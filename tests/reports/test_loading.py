@@ -50,10 +50,12 @@ def test_without_its_recording_a_run_still_has_a_report(kept: RunFolder) -> None
     assert "messages delivered" not in html
 
 
-def test_a_run_that_was_never_judged_has_none(kept: RunFolder, tmp_path: Path) -> None:
+def test_a_run_that_was_never_judged_is_unknown(kept: RunFolder, tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_bytes(kept.plan.read_bytes())
-    with pytest.raises(UsageError, match="was interrupted or died before it was judged"):
-        load_run(tmp_path)
+    data = load_run(tmp_path)
+    assert [verdict.outcome for verdict in data.verdicts] == ["unknown"]
+    assert len(data.history) == 0
+    assert data.broken_off["history"].startswith("no rows")
 
 
 def test_verdicts_that_are_none_are_named(kept: RunFolder, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from harness.simulation.recording import Facts, Log, Recording
 from harness.simulation.trace import MESSAGE
 from harness.verdict import Verdict
 from reports import write_report
+from reports.loading import write_report_of_folder
 
 CHROMIUM = shutil.which("chromium")
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
@@ -41,6 +42,10 @@ BACKWARD = Experiment(
     system="gossip", workload="lww-register", flaw="overtaken-delete-buries",
     nemesis="partition,kill", time_limit_ns=seconds(15),
 )  # fmt: skip
+#: Many checks, each with blind spots.
+GOSSIP = Experiment(
+    system="gossip", workload="kv-levels", nodes=3, clients=3, time_limit_ns=seconds(3)
+)
 FINE = Experiment(nodes=3, clients=3, nemesis="partition", time_limit_ns=seconds(4))
 
 Open = Callable[..., Any]
@@ -554,3 +559,43 @@ def long_run_with_messages(operations: int, messages: int) -> tuple[History, Rec
     for event in sorted(events, key=lambda event: event[0]):
         log.record(event)
     return recorder.history(), Recording.of(log, clients=clients, facts=Facts(delivered=messages))
+
+
+def test_a_run_that_broke_off_says_so_above_everything_else(
+    runs: Callable[..., Result], opened: Open, tmp_path: Path
+) -> None:
+    folder = report_of(runs(FINE, 1)).parent
+    left = tmp_path / "left"
+    left.mkdir()
+    shutil.copy(folder / "plan.json", left)
+    history = (folder / "history.jsonl").read_bytes()
+    (left / "history.jsonl").write_bytes(history[: len(history) // 2])
+    error = b'{"interrupted":false,"error":"KeyError","text":"<i>7</i>\\nand more"}'
+    (left / "broken-off.json").write_bytes(error)
+    write_report_of_folder(left, left / "report.html")
+    page = opened(left / "report.html")
+    assert page.locator("h1").inner_text().endswith(": KeyError: <i>7</i>.")
+    head = page.locator(".broken-off")
+    assert head.bounding_box()["y"] < 300
+    told = dict(line.split("\t") for line in head.locator("tr").all_inner_texts())
+    assert told["verdict"] == "unknown, because nothing was judged"
+    assert "a line that was cut short is left out" in told["history"]
+    assert told["error"] == "KeyError: <i>7</i>\nand more"
+    assert page.locator("#command").inner_text() == f"splitbrain replay {left}"
+    assert colours(page) > 3, "the stage is drawn"
+
+
+def test_what_could_not_have_been_detected_is_folded_but_on_paper(
+    runs: Callable[..., Result], opened: Open
+) -> None:
+    page = opened(report_of(runs(GOSSIP, 1)))
+    section = page.locator("section[aria-labelledby=blind]")
+    shown, summary = section.locator("li:visible"), section.locator("summary")
+    assert shown.count() == 4
+    more = int(re.findall(r"^(\d+) more: ", summary.inner_text())[0])
+    summary.click()
+    assert shown.count() == 4 + more
+    summary.click()
+    assert shown.count() == 4
+    page.emulate_media(media="print")
+    assert section.locator("details li").first.evaluate("e => e.checkVisibility()")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -34,8 +34,10 @@ from reports.wording import decimals_needed, duration_text, value_text, visible
 Tell = Callable[[list[tuple[Any, ...]]], History]
 
 
-def faults_of(history: History, end_ns: int = 100_000_000) -> list[tuple[Any, ...]]:
-    lanes = fault_lanes(history, times_ns=history.time_ns, end_ns=end_ns)
+def faults_of(
+    history: History, end_ns: int = 100_000_000, idle_rows: Sequence[int] = ()
+) -> list[tuple[Any, ...]]:
+    lanes = fault_lanes(history, times_ns=history.time_ns, end_ns=end_ns, idle_rows=idle_rows)
     return [
         (lane.letter, fault.kind, fault.start_ns // 10**6, fault.end_ns // 10**6, fault.state)
         for lane in lanes
@@ -94,6 +96,52 @@ def nemesis(*rows: tuple[int, str]) -> list[tuple[Any, ...]]:
 )
 def test_faults(told: Tell, rows: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> None:
     assert faults_of(told(rows)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "idle", "expected"),
+    [
+        pytest.param(
+            [(1, "start-storm"), (3, "shift-storm"), (5, "shift-storm"), (7, "stop-storm")],
+            (1,),
+            [("S", "storm", 1, 8, "stopped"), ("H", "shift-storm", 5, 6, "moment")],
+            id="a step that changed nothing is none",
+        ),
+        pytest.param(
+            [(1, "start-storm"), (3, "shift-storm"), (5, "shift-storm"), (7, "stop-storm")],
+            (0, 1),
+            [("S", "storm", 5, 8, "stopped"), ("H", "shift-storm", 5, 6, "moment")],
+            id="it begins with what it changes first",
+        ),
+        pytest.param(
+            [(1, "start-kill"), (3, "shift-kill"), (5, "stop-kill")],
+            (0, 1, 2),
+            [],
+            id="nothing was changed at all",
+        ),
+        pytest.param(
+            [(1, "start-kill"), (5, "stop-kill")],
+            (1,),
+            [("K", "kill", 1, 6, "stopped")],
+            id="what had ended by itself is over",
+        ),
+        pytest.param(
+            [(1, "start-kill"), (3, "start-pause"), (5, "stop-kill"), (9, "stop-pause")],
+            (0, 2),
+            [("Z", "pause", 3, 10, "stopped")],
+            id="other kinds stay as they are",
+        ),
+        pytest.param([(1, "stop-kill"), (3, "heal")], (0, 1), [], id="nothing to stop"),
+    ],
+)
+def test_what_changed_nothing_is_no_fault(
+    told: Tell,
+    rows: list[tuple[int, str]],
+    idle: tuple[int, ...],
+    expected: list[tuple[Any, ...]],
+) -> None:
+    history = told(nemesis(*rows))
+    assert faults_of(history, idle_rows=[2 * number for number in idle]) == expected
 
 
 def test_a_fault_says_what_was_done(told: Tell) -> None:

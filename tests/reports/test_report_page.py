@@ -230,6 +230,7 @@ def test_hostile_values_are_text_everywhere(text: str) -> None:
             title=value,
             replay_command=value,
             facts={value: value},
+            broken_off={value: value},
             verdicts=[
                 Verdict(
                     checker=value,

@@ -90,6 +90,24 @@ def test_every_kind_of_line_stands_in_its_columns(
     ]
 
 
+def test_what_a_nemesis_looked_at_and_left_alone_is_not_told(
+    told: Callable[[Any], History],
+) -> None:
+    history = told(
+        [
+            (1, "nemesis", "info", "shift-figure-8"),
+            (2, "nemesis", "info", "shift-figure-8"),
+            (3, "nemesis", "info", "shift-figure-8"),
+            (4, "nemesis", "info", "shift-figure-8", None, {"crash": ["n1"]}),
+        ]
+    )
+    log = TextLog(calls=Calls.of(history), recording=None, idle_rows=[0])
+    assert [line.split()[0] for line in log.lines(0, 20 * MS, width=0)][1:] == [
+        "0.003000",
+        "0.004000",
+    ]
+
+
 def test_a_log_that_begins_later_knows_what_nodes_became_before(
     recording: Recording, told: Callable[[Any], History]
 ) -> None:
