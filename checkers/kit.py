@@ -48,7 +48,13 @@ def check_checker(make: Callable[[], Checker], histories: Iterable[History] = ()
 def _check_one(make: Callable[[], Checker], history: History) -> Verdict:
     before = _content(history)
     checker = make()
-    verdict = checker.check(history)
+    named = checker.name != Checker.name
+    assert named, f"{type(checker).__name__} has no name of its own, for reports and --checker"
+    try:
+        verdict = checker.check(history)
+    except Exception as error:
+        what = f"check() raised {type(error).__name__}: {error}"
+        raise AssertionError(f"{checker.name} on {history!r}: {what}") from error
     assert isinstance(verdict, Verdict), f"check() returned {verdict!r}, which is no Verdict"
     demand: list[tuple[bool, str]] = [
         (verdict.outcome in SEVERITY, f"{verdict.outcome!r} is no outcome"),

@@ -1,9 +1,9 @@
 """Finds systems, workloads, nemeses and checkers by name.
 
 A name is an entry point of the groups below, so that an installed package adds to splitbrain
-without any edit here, or a reference `package.module:attribute`, which needs no installation. A
-system that comes in several releases has a class method `at_release`, and a name for each of them:
-its own and the release, such as `pysyncobj-0.3.14`.
+without any edit here, or a reference `package.module:attribute`, which needs no installation: the
+module may lie in the current folder. A system that comes in several releases has a class method
+`at_release`, and a name for each of them: its own and the release, such as `pysyncobj-0.3.14`.
 
 >>> load("system", "raft").name
 'raft'
@@ -11,14 +11,21 @@ its own and the release, such as `pysyncobj-0.3.14`.
 Traceback (most recent call last):
     ...
 harness.errors.UsageError: There is no nemesis called 'partion'. Did you mean 'partition'?...
+>>> load("checker", "systems.raft:Raft")
+Traceback (most recent call last):
+    ...
+harness.errors.UsageError: 'systems.raft:Raft' is no checker: a checker is a class with check.
+Usually it is another attribute of its module that was meant.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError, unknown_name
@@ -29,6 +36,14 @@ GROUPS: Mapping[str, str] = {
     "nemesis": "splitbrain.nemeses",
     "checker": "splitbrain.checkers",
     "online": "splitbrain.online",
+}
+
+#: What the class behind a reference must have, by kind; its base says the rest.
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "system": ("unavailable", "node", "connect"),
+    "workload": ("generator", "invoke", "checkers"),
+    "nemesis": ("generator", "final", "resolve"),
+    "checker": ("check",),
 }
 
 
@@ -49,7 +64,7 @@ def load(kind: str, name: str) -> Any:
     if entry is not None:
         return entry.load()
     if ":" in name:
-        return _import(kind, name)
+        return _of_kind(kind, name, by_reference(kind, name, names(kind)))
     base, _, release = name.rpartition("-")
     entry = _entries(kind).get(base)
     if entry is not None and hasattr(several := entry.load(), "at_release"):
@@ -76,8 +91,16 @@ def reference(kind: str, thing: Any) -> str:
     return f"{thing.__module__}:{thing.__qualname__}"
 
 
-def _import(kind: str, name: str) -> Any:
+def by_reference(kind: str, name: str, registered: Iterable[str]) -> Any:
+    """What the reference `package.module:attribute` refers to; `registered` is told in errors.
+
+    The current folder is looked at after all others, as `python -m` would, and stays where modules
+    are looked for: what was loaded may import its neighbours later.
+    """
     module_name, _, attribute = name.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
     try:
         found: Any = importlib.import_module(module_name)
         for part in attribute.split("."):
@@ -85,7 +108,20 @@ def _import(kind: str, name: str) -> Any:
     except (ImportError, AttributeError, ValueError) as error:
         raise UsageError(
             f"The {kind} {name!r} cannot be loaded: {error}. A reference has the form "
-            f"package.module:Name, and the module must be importable from here; "
-            f"registered are: {', '.join(names(kind))}."
+            "package.module:ClassName, and the module must be importable from here.\n"
+            f"Registered are: {', '.join(registered)}."
         ) from error
     return found
+
+
+def _of_kind(kind: str, name: str, found: Any) -> Any:
+    """`found`, if it is a class that can be what it is taken for."""
+    needed = _NEEDED.get(kind)
+    if needed is None or (isinstance(found, type) and all(hasattr(found, it) for it in needed)):
+        return found
+    *rest, last = needed
+    parts = f"{', '.join(rest)} and {last}" if rest else last
+    raise UsageError(
+        f"{name!r} is no {kind}: a {kind} is a class with {parts}.\n"
+        "Usually it is another attribute of its module that was meant."
+    )

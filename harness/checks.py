@@ -32,13 +32,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 
 from harness import catalog
 from harness.errors import UsageError
 from harness.history import History
 from harness.operation import Operation
-from harness.verdict import Checker, Verdict
+from harness.verdict import SEVERITY, Checker, Verdict
 from harness.workload import Workload
 
 
@@ -78,7 +79,11 @@ def judged(
     seen = history.select(~np.isin(history.f, probes)) if probes else history
     verdicts = []
     for checker in checkers:
-        verdict = checker.check(history if checker.name in own else seen)
+        try:
+            verdict = verdict_of(checker, history if checker.name in own else seen)
+        except Exception as error:
+            error.add_note(f"It was raised by the checker {checker.name!r}, from the history.")
+            raise
         if verdict.outcome == "fail" and checker.needs_whole_run and not whole:
             reason = (
                 f"The run was ended before its time, so this may mean nothing: {verdict.reason}"
@@ -86,6 +91,25 @@ def judged(
             verdict = replace(verdict, outcome="skipped", reason=reason, witness=None)
         verdicts.append(verdict)
     return verdicts
+
+
+def verdict_of(checker: Checker, history: History) -> Verdict:
+    """The verdict of `checker`. Raises UsageError if that is none, or nothing that can be kept."""
+    verdict = checker.check(history)
+    complaint = "that is no harness.verdict.Verdict"
+    if isinstance(verdict, Verdict):
+        complaint = f"there is no outcome but {', '.join(SEVERITY)}"
+        if verdict.outcome in SEVERITY:
+            try:
+                msgspec.json.encode((verdict.witness, verdict.details))
+            except (TypeError, ValueError) as error:
+                complaint = f"its witness and details are no plain JSON data: {error}"
+            else:
+                return verdict
+    raise UsageError(
+        f"The checker {checker.name!r} answered {str(verdict)[:200]}: {complaint}.\n"
+        "`checkers.check_checker` is a test that finds such mistakes of a checker."
+    )
 
 
 def make_checker(name: str, **options: Any) -> Checker:

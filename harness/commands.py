@@ -6,6 +6,7 @@ splitbrain or of the system under test.
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -16,9 +17,12 @@ from typing import Any
 import click
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 
-from harness.checks import checker_names, make_checkers
+from harness.checks import checker_names, make_checkers, verdict_of
+from harness.command_line import run_command
 from harness.compare_command import compare_command
+from harness.doubts import doubts
 from harness.durations import Duration
 from harness.errors import SplitbrainError, UsageError
 from harness.experiment import Experiment
@@ -57,7 +61,9 @@ def _option_value(text: str) -> str | int | float | bool:
 def _json_or_text(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except msgspec.DecodeError as error:
+        if text.lstrip()[:1] in ("[", "{", '"'):
+            raise UsageError(f"--initial takes JSON, or a plain word; {text!r}: {error}.") from None
         return text
 
 
@@ -181,7 +187,7 @@ def replay(run_folder: Path, store: Path) -> int:
     if not plan.digest:
         raise UsageError(
             f"The run in {str(folder.path)!r} was cut short before its plan was complete. Run its "
-            f"seed again: splitbrain run {plan.experiment.system} --seed {plan.seed} ..."
+            f"seed again: {run_command(plan.experiment, plan.seed)}"
         )
     result = _with_progress(lambda told: carry_out_again(plan, store=store, progress=told))
     code = _show(result)
@@ -213,6 +219,10 @@ def replay(run_folder: Path, store: Path) -> int:
 @click.option("--independent", is_flag=True, help="Values are [key, value] pairs, as in Jepsen.")
 @click.option("--engine", default=None, help="native, reference or porcupine; ours if unset.")
 @click.option("--budget", type=int, default=None, help="Configurations to explore at most.")
+@click.option(
+    "--failed-cas", default=None,
+    help="What a failed cas says: mismatch-unless-error (if unset), mismatch or no-effect.",
+)  # fmt: skip
 @click.option("--explain", is_flag=True, help="Show which operations contradict each other.")
 @click.option("--certify", is_flag=True, help="Replay the order that a pass was found by.")
 @click.option("--json", "as_json", is_flag=True, help="Verdicts as JSON, one line a file.")
@@ -224,6 +234,7 @@ def check(
     independent: bool,
     engine: Any,
     budget: int | None,
+    failed_cas: Any,
     explain: bool,
     certify: bool,
     as_json: bool,
@@ -232,26 +243,41 @@ def check(
     from harness.formats import read_history
 
     start = None if initial is None else _json_or_text(initial)
+    names = checker_names(checkers) or ("linearizability",)
+    if certify and "linearizability" not in names:
+        raise UsageError(
+            "--certify replays the order that linearizability has found, which is not asked for; "
+            f"asked is {', '.join(names)}."
+        )
     judges = make_checkers(
-        checker_names(checkers) or ("linearizability",),
+        names,
         model=model,
         initial=start,
         engine=engine,
         budget=budget,
+        failed_cas=failed_cas,
         certificate_operations=sys.maxsize if certify else None,
     )
     verdicts: list[Verdict] = []  # the worst one of each file
     for path in files:
-        history = read_history(path)
-        history = history.independent() if independent else history
-        found = [judge.check(history) for judge in judges]
+        try:
+            history = read_history(path)
+            history = history.independent() if independent else history
+            found = [verdict_of(judge, history) for judge in judges]
+        except UsageError as error:
+            if str(path) not in str(error):
+                error.add_note(f"The history is {path}.")
+            beside = path.with_name("history.jsonl")
+            if path != beside and path.with_name("plan.json").is_file() and beside.is_file():
+                error.add_note(f"The history of that run is {beside}.")
+            raise
         verdict = worst(found)
         verdicts.append(verdict)
         if as_json:
             document = verdict_document(found, file=str(path))
             click.echo(msgspec.json.encode(document).decode())
         else:
-            console.print(f"{_SIGNS[verdict.outcome]}  {path}")
+            console.print(f"{_SIGNS[verdict.outcome]}  {escape(str(path))}")
             for one in found:
                 if one.outcome != "pass" or len(files) == 1:
                     told = f"{one.checker}: {one.reason}" if len(found) > 1 else one.reason
@@ -259,7 +285,12 @@ def check(
                 if explain:
                     _tell(history, one)
                 if certify and one.passed and one.checker == "linearizability":
-                    _certify(history, model or "cas-register", start, one)
+                    kept = {"initial": start}
+                    if failed_cas is not None:
+                        kept["failed_cas"] = failed_cas
+                    _certify(history, model or "cas-register", one, **kept)
+        for doubt in doubts(history, failed=verdict.outcome == "fail"):
+            (errors if as_json else console).print(f"{path}: {doubt}", style="yellow", markup=False)
     if not as_json and len(files) > 1:
         counts = [(sign, sum(v.outcome == o for v in verdicts)) for o, sign in _SIGNS.items()]
         console.print("  ".join(f"{sign} {count}" for sign, count in counts if count))
@@ -276,13 +307,13 @@ def _tell(history: History, verdict: Verdict, *, short: bool = False) -> None:
         console.print(f"\n{text}\n", markup=False)
 
 
-def _certify(history: History, model: str, initial: Any, verdict: Verdict) -> None:
+def _certify(history: History, model: str, verdict: Verdict, **kept: Any) -> None:
     from checkers.linearizability.certificate import verify
 
     order = (verdict.witness or {}).get("linearization")
     if order is None:
         raise UsageError("This engine gives no order that could be replayed; leave --engine out.")
-    count = verify(history, model, order, initial=initial)
+    count = verify(history, model, order, **kept)
     console.print(f"Certified: the order of {count:,} that took effect was replayed step by step.")
 
 
@@ -298,9 +329,15 @@ def _show(result: Result) -> int:
     experiment = result.run.plan.experiment
     console.print(
         f"{experiment.title}, seed {result.run.plan.seed}: {len(result.run.plan.operations):,} "
-        f"operations, {len(result.run.plan.faults)} fault changes, {result.run.delivered:,} "
+        f"operations, {result.run.plan.fault_changes} fault changes, {result.run.delivered:,} "
         f"messages in {result.run.duration_ns / 1e9:.1f} simulated seconds"
     )
+    if experiment.nemesis != "none" and not any(one.actions for one in result.run.plan.faults):
+        console.print(
+            f"The nemesis {experiment.nemesis} broke nothing in all that time. Usually the run is "
+            "too short for it, or has too few nodes.",
+            style="yellow",
+        )
     for verdict in result.verdicts:
         console.print(f"{_SIGNS[verdict.outcome]}  {verdict.checker}: ", end="")
         console.print(verdict.reason, markup=False)
@@ -340,7 +377,13 @@ def _guarded(arguments: Sequence[str] | None) -> int:
     except SplitbrainError as error:
         _complain("[red]crash:[/] ", error)
         return CRASH
-    except Exception:
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            errors.print(traceback.format_exc(), markup=False)
+            return CRASH
+        _complain("[red]crash:[/] The disk is full. ", error)
+        return CRASH
+    except (Exception, SystemExit):  # whoever calls sys.exit must not decide how we end
         errors.print(traceback.format_exc(), markup=False)
         return CRASH
 

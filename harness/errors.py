@@ -34,8 +34,9 @@ class PairingError(UsageError):
 
 def unknown_name(kind: str, name: str, available: Iterable[str]) -> UsageError:
     """An error for a `name` that no `kind` (such as "system") has, with the nearest real names."""
-    names = sorted(available)
+    names = sorted(set(available))
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
-    listing = ", ".join(names) if names else "nothing; is the package that brings it installed?"
-    return UsageError(f"There is no {kind} called {name!r}.{hint}\nAvailable: {listing}.")
+    return UsageError(
+        f"There is no {kind} called {name!r}.{hint}\nAvailable: {', '.join(names) or 'none'}."
+    )

@@ -7,15 +7,26 @@
 Traceback (most recent call last):
     ...
 harness.errors.UsageError: Experiment.nodes is 0; at least 1 is needed.
+>>> Experiment(time_limit_ns=30)
+Traceback (most recent call last):
+    ...
+harness.errors.UsageError: Experiment.time_limit_ns is 30, less than a millisecond. It counts
+nanoseconds: 30 seconds are seconds(30).
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
+from harness import catalog
 from harness.errors import UsageError
 
 SECOND_NS = 1_000_000_000
+MILLISECOND_NS = 1_000_000
+#: A clock cannot be said to go if it is wrong by more than half.
+DRIFT_PPM_MAX = 500_000
 
 
 def seconds(duration_s: float) -> int:
@@ -65,6 +76,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     stop_early: bool = False
 
     def __post_init__(self) -> None:
+        for name, default in zip(self.__struct_fields__, self.__struct_defaults__, strict=True):
+            _check_type(name, getattr(self, name), default)
         at_least = {"nodes": 1, "clients": 1, "time_limit_ns": 1, "interval_ns": 1}
         at_least |= {"recovery_ns": 0, "drift_ppm": 0}
         for name, least in at_least.items():
@@ -72,6 +85,18 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 raise UsageError(
                     f"Experiment.{name} is {getattr(self, name)}; at least {least} is needed."
                 )
+        for name in ("time_limit_ns", "interval_ns", "recovery_ns"):
+            if 0 < getattr(self, name) < MILLISECOND_NS:
+                raise UsageError(
+                    f"Experiment.{name} is {getattr(self, name)}, less than a millisecond. It "
+                    f"counts nanoseconds: {getattr(self, name)} seconds are "
+                    f"seconds({getattr(self, name)})."
+                )
+        if self.drift_ppm > DRIFT_PPM_MAX:
+            raise UsageError(
+                f"Experiment.drift_ppm is {self.drift_ppm}, and at most {DRIFT_PPM_MAX:,} can be: "
+                "a clock that goes half as fast as it should. Real ones stay below 500."
+            )
         for name in ("loss_ratio", "duplicate_ratio"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(
@@ -93,3 +118,31 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def slug(self) -> str:
         """The title as the name of a folder."""
         return "".join(c if c.isalnum() or c in "-,." else "-" for c in self.title)
+
+
+def _check_type(name: str, value: Any, default: Any) -> None:
+    """Raises UsageError if `value` is not of the kind of the field's default."""
+    strings = isinstance(value, tuple | list) and all(isinstance(one, str) for one in value)
+    match default:
+        case bool():
+            fits, wanted = isinstance(value, bool), "True or False"
+        case int():
+            fits, wanted = type(value) is int, "a whole number"
+            if name.endswith("_ns"):
+                wanted = "a whole number of nanoseconds, such as seconds(30),"
+        case float():
+            fits, wanted = type(value) in (int, float), "a number"
+        case None:
+            fits, wanted = value is None or isinstance(value, str), "a name or None"
+        case tuple():
+            fits, wanted = strings, 'several names, such as ("stats", "linearizability"),'
+        case str():
+            fits, wanted = isinstance(value, str), "a name"
+            if isinstance(value, type):
+                wanted = f"the name of it, {catalog.reference(name, value)!r},"
+            elif name == "nemesis" and strings:
+                wanted = f"a text with commas, {','.join(value)!r},"
+        case _:
+            fits, wanted = isinstance(value, dict), "a dict of names and values"
+    if not fits:
+        raise UsageError(f"Experiment.{name} is {value!r}; {wanted} is needed.")

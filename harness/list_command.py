@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
+from inspect import Parameter
 from typing import Any
 
 import click
@@ -10,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from harness import catalog
-from harness.errors import unknown_name
+from harness.errors import UsageError, unknown_name
 from harness.fitting import promise_of, systems_for, workloads_for
+from harness.options import options_of
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -53,10 +56,19 @@ def list_command(names: tuple[str, ...]) -> int:
 
 
 def _show_one(name: str) -> None:
-    kinds = [kind for kind in _TITLES if name in catalog.names(kind)]
-    if not kinds:
-        known = [known for kind in _TITLES for known in catalog.names(kind)]
-        raise unknown_name("system, workload, nemesis or checker", name, known)
+    from checkers.linearizability import MODELS
+
+    kinds = [kind for kind in _TITLES if name in catalog.names(kind)] or _kinds_of(name)
+    if not kinds and name not in MODELS:
+        known = {known for kind in _TITLES for known in catalog.names(kind)} | {*MODELS}
+        what = "system, workload, nemesis, checker or model"
+        if ":" in name:
+            catalog.by_reference(what, name, sorted(known))  # says why, if it cannot be loaded
+        raise unknown_name(what, name, known)
+    if name in MODELS:
+        model = MODELS[name]
+        console.print(f"[bold]model {name}[/]: ", end="")
+        console.print(f"{model.summary}; {', '.join(model.functions)}", markup=False)
     for kind in kinds:
         thing = catalog.load(kind, name)
         console.print(f"[bold]{kind} {name}[/]: ", end="")
@@ -72,12 +84,22 @@ def _show_one(name: str) -> None:
             for flaw in flaws.values():
                 table.add_row(flaw.name, flaw.change, flaw.breaks)
             console.print(table)
-        options = _options(thing) if kind == "workload" else []
+        options = options_of(thing) if kind == "workload" else {}
         if options:
             table = _table("options, for --option name=value", "name", "default")
-            for option, default in options:
-                table.add_row(option, default)
+            for option, default in options.items():
+                table.add_row(option, "needed" if default is Parameter.empty else str(default))
             console.print(table)
+
+
+def _kinds_of(name: str) -> list[str]:
+    """What a reference or the release of a system can be taken for; nothing for other names."""
+    kinds = []
+    for kind in _TITLES:
+        with suppress(UsageError):
+            catalog.load(kind, name)
+            kinds.append(kind)
+    return kinds
 
 
 def _summary(thing: Any) -> str:
@@ -89,12 +111,6 @@ def _summary(thing: Any) -> str:
     summary = summary.rstrip(".") + (f" ({flaws} planted flaws)" if flaws > 1 else "")
     reason = thing.unavailable() if hasattr(thing, "unavailable") else None
     return summary if reason is None else f"{summary}. Not available here: {reason}"
-
-
-def _options(workload: Any) -> list[tuple[str, str]]:
-    """The options of a workload with their defaults."""
-    parameters = inspect.signature(workload).parameters.values()
-    return [(parameter.name, str(parameter.default)) for parameter in parameters]
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Generator
+import warnings
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,13 +67,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "splitbrain" not in metafunc.fixturenames:
+    if "splitbrain_seed" not in metafunc.fixturenames:  # which `splitbrain` asks for
         return
     own = 1
     marker = metafunc.definition.get_closest_marker("splitbrain")
     if marker is not None:
         own = marker.kwargs.get("seeds", 0)
-        if marker.args or set(marker.kwargs) != {"seeds"} or not isinstance(own, int):
+        if marker.args or set(marker.kwargs) != {"seeds"} or type(own) is not int:
             given = [*map(repr, marker.args), *(f"{k}={v!r}" for k, v in marker.kwargs.items())]
             raise pytest.UsageError(
                 f"{metafunc.definition.nodeid}: the mark takes the number of seeds, as in "
@@ -128,6 +129,12 @@ def _extras(folder: Path, page: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def splitbrain_seed(request: pytest.FixtureRequest) -> int:
     """The seed of this test; set by the plugin."""
+    if not hasattr(request, "param"):
+        raise pytest.UsageError(
+            f"{request.node.nodeid} asks for the splitbrain fixture while it runs, when it is too "
+            "late to give it seeds: seeds make tests, and these are counted before. Name it in the "
+            "arguments of the test: def test_it(splitbrain)."
+        )
     seed: int = request.param
     return seed
 
@@ -138,19 +145,31 @@ def splitbrain(
     splitbrain_seed: int,
     pytestconfig: pytest.Config,
     record_property: Callable[[str, Any], None],
-) -> Callable[..., Result]:
+) -> Iterator[Callable[..., Result]]:
     """Runs an `Experiment` and fails the test unless its verdict is a pass.
 
     `splitbrain(experiment)` returns the `harness.pipeline.Result`. With `expect="fail"` the
     verdict must be a failure, for systems that are known to be broken. `unknown` and `skipped`
-    are no passes.
+    are no passes. A test that asks for the fixture and runs nothing is warned about.
     """
+    from harness.errors import UsageError, unknown_name
+    from harness.experiment import Experiment
     from harness.pipeline import carry_out
+    from harness.verdict import SEVERITY
 
     store = pytestconfig.rootpath / str(pytestconfig.getoption("--splitbrain-store"))
     keep = bool(pytestconfig.getoption("--splitbrain-keep"))
+    used: list[Experiment] = []
 
     def run(experiment: Experiment, *, expect: Outcome = "pass") -> Result:
+        if not isinstance(experiment, Experiment):
+            raise UsageError(
+                f"splitbrain() was given {experiment!r}, and takes an experiment: "
+                'splitbrain(Experiment(system="raft", ...)).'
+            )
+        if expect not in SEVERITY:
+            raise unknown_name("verdict to expect", str(expect), SEVERITY)
+        used.append(experiment)
         result = carry_out(experiment, splitbrain_seed, store=store, report_passes=keep)
         record_property("splitbrain_seed", splitbrain_seed)
         record_property("splitbrain_digest", result.run.digest)
@@ -165,7 +184,15 @@ def splitbrain(
         _remember(request, result, record_property)
         pytest.fail(_message(result, expect), pytrace=False)
 
-    return run
+    yield run
+    if not used:
+        warnings.warn(
+            pytest.PytestWarning(
+                f"{request.node.nodeid} has the splitbrain fixture and ran no experiment: "
+                "splitbrain(Experiment(...)) does."
+            ),
+            stacklevel=2,
+        )
 
 
 def _remember(

@@ -30,7 +30,12 @@ LANGUAGES: Mapping[str, str] = {
 
 
 class Refused(SplitbrainError):
-    """The command was surely not executed and never will be: the operation ends `fail`."""
+    """The command was surely not executed and never will be: the operation ends `fail`.
+
+    The text says why, and becomes the error of the completion, even where it is empty. So no check
+    takes a failure for an observation: a `cas` that is refused has seen nothing. See "A client of
+    your own" in `docs/workloads.md`.
+    """
 
 
 class Unanswered(SplitbrainError):

@@ -82,7 +82,8 @@ class Workload:
     async def invoke(self, connection: Connection, invocation: Invocation) -> Any:
         """Carry one operation out and return the value of its completion.
 
-        Raises `Refused` if it surely did not happen, `Unanswered` if nobody knows.
+        Raises `Refused` if it surely did not happen, for whatever reason, and `Unanswered` if
+        nobody knows. Any other exception is a crash, and ends the run.
         """
         raise NotImplementedError
 

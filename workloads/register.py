@@ -11,6 +11,9 @@ key before, which makes checking fast and every error traceable; a cas expects a
 seen lately. With reused values all are drawn from 0 to 4, which finds bugs that unique values hide
 (such as a cache that takes an old write for a new one).
 
+A cas that fails gives its reason as the error, so that it counts as not done and as nothing more:
+whether the register held something else or no leader was found makes no difference to the check.
+
 Systems that promise no more than convergence are judged by that: there is no cas for them, values
 are unique, and in the end every node is asked what it holds (`replica`, `workloads.convergent`)
 until all hold the same. How stale their reads were is measured by `splitbrain compare`.

@@ -37,9 +37,10 @@ An operation is invoked with a value and, if it is ok, completes with one. "-" i
                      read           -               all elements, first to last
 
 A completion `fail` says that the operation did not happen, and nothing else; only a cas that fails
-without giving an error has looked (see `encoding.FailedCas`). The key column names objects, so
-every model is checked key by key. Any other object: write a `Model` and name it
-`package.module:ClassName`.
+without giving an error has looked, and seen another value than `old`. A client that fails a cas for
+any other reason must give an error, or be checked with "no-effect" (`encoding.FailedCas`). The key
+column names objects, so every model is checked key by key. Any other object: write a `Model` and
+name it `package.module:ClassName`.
 
 >>> find_model("fifo-queue").functions
 ('enqueue', 'dequeue')
@@ -51,10 +52,7 @@ harness.errors.UsageError: There is no model called 'kv-apend'. Did you mean 'kv
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from checkers.linearizability.codes import OPEN, READ, REJECTED, RETURNED, UPDATE, WRITE, Kind
@@ -68,6 +66,7 @@ from checkers.linearizability.containers import (
     UnorderedQueue,
 )
 from checkers.linearizability.model import Call, Model, as_model, exact, plain, shown
+from harness import catalog
 from harness.errors import UsageError, unknown_name
 
 __all__ = [
@@ -222,7 +221,7 @@ def find_model(name: str) -> Model:
     if name in MODELS:
         return MODELS[name]
     if ":" in name:
-        return as_model(_import(name))
+        return as_model(catalog.by_reference("model", name, sorted(MODELS)))
     raise unknown_name("model", name, MODELS)
 
 
@@ -235,25 +234,3 @@ def fitting(functions: Iterable[str]) -> Iterator[str]:
     """The names of the models that know all `functions`, in the order of the table above."""
     names = set(functions)
     return (model.name for model in _BUILT_IN if names <= set(model.functions))
-
-
-def _import(name: str) -> Any:
-    module_name, _, attribute = name.partition(":")
-    here = str(Path.cwd())
-    added = here not in sys.path
-    if added:
-        sys.path.append(here)
-    try:
-        found: Any = importlib.import_module(module_name)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"The model {name!r} cannot be loaded: {error}. A reference has the form "
-            "package.module:ClassName, and the module must be importable from here.\n"
-            f"Built in are: {', '.join(sorted(MODELS))}."
-        ) from error
-    finally:
-        if added:
-            sys.path.remove(here)
-    return found

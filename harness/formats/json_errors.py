@@ -104,7 +104,10 @@ def _syntax(source: Source, start: int, end: int, last: int, error: Exception) -
         offset = len(source.data[:byte].decode("utf-8", "replace"))
         return source.malformed(offset, expected=f"JSON ({at_byte[1]})", hint=_SHAPE_HINT)
     if "truncated" in problem:
-        hint = f"{_SHAPE_HINT} Usually the writer was stopped in the middle of a line."
+        hint = (
+            f"{_SHAPE_HINT} Usually the writer was stopped in the middle of a line: take that line "
+            "away, and what was written before can be read."
+        )
         return source.malformed(last, expected="the rest of a JSON object", hint=hint)
     offset = len(source.data[:start].decode("utf-8", "replace"))
     return source.malformed(offset, expected=f"JSON that can be read ({problem})")

@@ -13,7 +13,7 @@ from checkers.linearizability import Linearizability
 from checkers.notation import parse
 from checkers.stats import Stats
 from harness.history import History
-from harness.verdict import Verdict
+from harness.verdict import Checker, Verdict
 
 HISTORIES = ["0w1. 1r=1", "0w1. 1r=2", "0w1? 1w2@x 2r=1 2r@x=2 1.", "0w1. 1w2. 2r=1 2r=2", "0r!"]
 
@@ -90,3 +90,21 @@ def test_what_is_no_verdict_is_noticed() -> None:
 
     with pytest.raises(AssertionError, match="no Verdict"):
         check_checker(Silent)
+
+
+def test_a_checker_that_raises_is_told_with_the_history() -> None:
+    class Fragile(Stats):
+        def check(self, history: History) -> Verdict:
+            return super().check(history) if not len(history) else history.missing  # type: ignore[attr-defined]
+
+    with pytest.raises(AssertionError, match="stats on <History: 2 rows.*check.. raised Attribute"):
+        check_checker(Fragile, [parse("0w1.")])
+
+
+def test_a_checker_needs_a_name() -> None:
+    class Nameless(Checker):
+        def check(self, history: History) -> Verdict:
+            return Verdict(checker=self.name, outcome="pass", reason="fine")
+
+    with pytest.raises(AssertionError, match="Nameless has no name of its own"):
+        check_checker(Nameless)

@@ -52,6 +52,31 @@ def test_certify_replays(splitbrain_command: Splitbrain) -> None:
     assert "Certified: the order of 1,200 that took effect was replayed" in ended.output
 
 
+@pytest.mark.parametrize(
+    ("flags", "error", "code"),
+    [
+        ([], None, 1),
+        ([], "no leader", 0),
+        ([], "", 0),
+        (["--failed-cas", "no-effect"], None, 0),
+        (["--failed-cas", "no-effect", "--certify"], None, 0),
+        (["--failed-cas", "mismatch"], "no leader", 1),
+        (["--failed-cas", "nothing"], None, 254),
+    ],
+)
+def test_what_a_failed_cas_says_is_for_the_user_to_say(
+    flags: list[str], error: str | None, code: int, splitbrain_command: Splitbrain
+) -> None:
+    rows = [*done(0, "write", 1), (1, "invoke", "cas", [1, 2]), (1, "fail", "cas", [1, 2])]
+    lines = Path(file_of("cas.jsonl", *rows)).read_text().splitlines()
+    lines[-1] = json.dumps({**json.loads(lines[-1]), "error": error})
+    Path("cas.jsonl").write_text("\n".join(lines))
+    ended = splitbrain_command("check", *flags, "cas.jsonl")
+    assert ended.code == code
+    assert ("process 1 found no 1 to set to 2" in ended.output) == (code == 1)
+    assert ("Certified" in ended.output) == ("--certify" in flags)
+
+
 def test_initial_states_are_json(splitbrain_command: Splitbrain) -> None:
     name = file_of("q.jsonl", *done(0, "dequeue", None, 1))
     for initial, code in (("[1, 2]", 0), ("[2, 1]", 1), ("7", 254)):

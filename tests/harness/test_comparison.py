@@ -40,7 +40,7 @@ def recorded(
     ]
     faults = tuple(PlannedFault(time_ns=seconds(t), f=f) for t, f in times)
     plan = Plan(experiment=Experiment(time_limit_ns=seconds(30)), seed=1, faults=faults)
-    return Run(plan=plan, history=recorder.history(), digest="", trace=())
+    return Run(plan=plan, history=recorder.history(), digest="")
 
 
 def test_down_time_ends_with_an_answer_to_an_operation_that_began_after_the_cut() -> None:
@@ -182,9 +182,7 @@ def registers(*rows: str) -> Run:
             key="x",
             value=value,  # type: ignore[arg-type]
         )
-    return Run(
-        plan=Plan(experiment=Experiment(), seed=1), history=recorder.history(), digest="", trace=()
-    )
+    return Run(plan=Plan(experiment=Experiment(), seed=1), history=recorder.history(), digest="")
 
 
 @pytest.mark.parametrize(

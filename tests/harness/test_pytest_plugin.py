@@ -201,6 +201,7 @@ def test_the_mark_of_a_class_counts_unless_the_test_has_its_own(project: pytest.
         ("seeds=3, first=2", [], "not (seeds=3, first=2)"),
         ("3", [], "not (3)"),
         ("seeds='many'", [], "not (seeds='many')"),
+        ("seeds=True", [], "not (seeds=True)"),
         ("", [], "not ()"),
     ],
 )
@@ -239,6 +240,43 @@ def test_a_bad_name_fails_the_test_with_near_ones(project: pytest.Pytester) -> N
         ["*There is no nemesis called 'partion'. Did you mean 'partition'*"]
     )
     assert not (project.path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("test", "text"),
+    [
+        ("(splitbrain): splitbrain('raft')", "splitbrain() was given 'raft', and takes an exp"),
+        ("(splitbrain): splitbrain(experiment('pass'), expect='fial')", "Did you mean 'fail'"),
+        ("(splitbrain): splitbrain(Experiment(nodes='3'))", "nodes is '3'; a whole number"),
+        ("(request): request.getfixturevalue('splitbrain')", "def test_it(splitbrain)"),
+    ],
+)
+def test_a_fixture_used_wrongly_says_how_it_is_used(
+    test: str, text: str, project: pytest.Pytester
+) -> None:
+    project.makepyfile(PROJECT + f"def test_it{test}\n")
+    result = project.runpytest()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert text in result.stdout.str()
+    assert not (project.path / "store").exists(), "nothing is run before the mistake is found"
+
+
+def test_a_test_that_runs_nothing_is_warned_about(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        PROJECT + "def test_idle(splitbrain): experiment('pass')\n"
+        "def test_busy(splitbrain): splitbrain(experiment('pass'))\n"
+    )
+    result = project.runpytest()
+    result.assert_outcomes(passed=2, warnings=1)
+    assert re.search(
+        r"test_idle\[seed1\] has the splitbrain fixture and ran no", result.stdout.str()
+    )
+
+
+def test_the_seed_can_be_had_alone(project: pytest.Pytester) -> None:
+    project.makepyfile("def test_it(splitbrain_seed): assert splitbrain_seed in (4, 5)\n")
+    result = project.runpytest("--splitbrain-seeds=2", "--splitbrain-first-seed=4")
+    result.assert_outcomes(passed=2)
 
 
 def test_the_example_of_the_readme_is_collected_whole(project: pytest.Pytester) -> None:

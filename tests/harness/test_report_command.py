@@ -12,6 +12,9 @@ import pytest
 
 from harness.experiment import Experiment, seconds
 from harness.pipeline import carry_out
+from harness.plan import Plan
+from reports.loading import load_run
+from reports.text import model_of
 
 #: Calls the command with arguments; gives code, output and errors. See conftest.py.
 Splitbrain = Callable[..., Any]
@@ -103,6 +106,22 @@ def test_plots_are_written_into_a_folder(run: Path, splitbrain_command: Splitbra
     assert ended.output.startswith("FAIL  ")
 
 
+def test_steps_that_changed_nothing_are_nowhere_counted(splitbrain_command: Splitbrain) -> None:
+    ended = splitbrain_command(
+        *("run", "raft", "--nemesis", "figure-8", "--nodes", "3", "--clients", "2"),
+        *("--time-limit", "6"),
+    )
+    plan = Plan.decode(Path("store/latest/plan.json").read_bytes())
+    changes = [fault for fault in plan.faults if fault.actions or fault.value is not None]
+    assert 0 < len(changes) < len(plan.faults) / 2, "it mostly waits"
+    assert f", {len(changes)} fault changes, " in ended.output
+    data = load_run(Path("store/latest"))
+    assert data.facts["fault changes"] == str(len(changes))
+    shifts = [fault for fault in changes if fault.f.startswith("shift-")]
+    lanes = {lane.name: len(lane.faults) for lane in model_of(data).lanes}
+    assert lanes == {"figure-8": 1, "shift-figure-8": len(shifts)}
+
+
 def test_a_campaign_is_a_page_beside_the_store(run: Path, splitbrain_command: Splitbrain) -> None:
     ended = splitbrain_command("report", "store", "--campaign")
     assert ended.code == 0
@@ -122,7 +141,6 @@ def test_a_campaign_is_a_page_beside_the_store(run: Path, splitbrain_command: Sp
     [
         (["stor"], "no run in '.' called 'stor'. Did you mean 'store'?"),
         (["store"], "no plan.json in 'store', so this is no run"),
-        (["{store}/seed-2"], "was interrupted or died before it was judged"),
         (["{store}/seed-3"], "Did you mean 'seed-"),
         (["nowhere/at/all"], "there is not even 'nowhere/at'"),
         (["{store}/seed-1", "--from", "3"], "add --text"),

@@ -382,7 +382,7 @@ def test_a_wait_for_something_of_trios_own_is_named_as_such() -> None:
         ({"nemesis": "kill,"}, "no nemesis called ''"),
         ({"nemesis": "kill,pause,kill"}, "names kill twice"),
         ({"flaw": "stale-reed"}, "no flaw of raft called 'stale-reed'. Did you mean 'stale-read'"),
-        ({"options": {"kyes": 3}}, "'register' does not take these options"),
+        ({"options": {"kyes": 3}}, "register called 'kyes'. Did you mean 'keys'"),
         ({"options": {"values": "uniqe"}}, "Did you mean 'unique'?"),
         ({"system": "no_such_package:Raft"}, "No module named 'no_such_package'"),
         ({"system": "systems.raft:Rafft"}, "no attribute 'Rafft'"),

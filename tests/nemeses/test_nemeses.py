@@ -284,6 +284,11 @@ class TestComposed:
             "restart": killed.value["crash"]
         }
 
+    def test_one_that_goes_on_in_steps_can_be_among_them(self) -> None:
+        """A scenario and figure 8 shift what they break, between start and stop."""
+        for names in ("partition,flapping", "pause,figure-8"):
+            check_nemesis(lambda names=names: make_nemesis(names), nodes=(3, 5), seeds=(1,))
+
     def test_its_final_stops_every_part(self) -> None:
         final = nemesis(make_nemesis("kill,none,pause,delay").final())
         functions = {row.f for row in perfect(final, nemesis=True)}

@@ -181,7 +181,7 @@ def test_a_replay_repeats_the_probes() -> None:
         ("lww-register", {"level": "Onee"}, "Did you mean 'One'"),
         ("kv-levels", {"level": "One,Most"}, "no consistency level called 'Most'"),
         ("broadcast", {"bound_s": 0}, "bound_s is 0; it is a duration in seconds"),
-        ("unique-ids", {"bound_s": 1}, "does not take these options"),
+        ("unique-ids", {"bound_s": 1}, "no option of the workload unique-ids called 'bound_s'"),
     ],
 )
 def test_options_that_cannot_be_are_refused(
