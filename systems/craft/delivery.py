@@ -25,6 +25,9 @@ from systems.craft.storage import Snapshot
 
 def entry_arguments(entries: Sequence[Entry]) -> tuple[Any, ...]:
     """Count, terms, kinds, lengths, and what the entries hold, behind each other."""
+    if len(entries) == 1:  # as nearly always
+        (only,) = entries
+        return (1, [only.term], [only.kind], [len(only.data)], only.data)
     terms = [entry.term for entry in entries]
     kinds = [entry.kind for entry in entries]
     lengths = [len(entry.data) for entry in entries]

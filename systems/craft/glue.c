@@ -512,22 +512,21 @@ static void entries_contents(const struct raft_entry *entries, unsigned n, char 
 
 static void server_tick(struct server *s) { s->tick(&s->io); }
 
-/* Call back for what was sent: 1 if there was any. Else bring the view up to date: 2 if it has
- * changed, 0 if not. */
+/* Call back for what was sent, and bring the view up to date: 1 if there was anything to call back
+ * for, plus 2 if the view has changed. */
 static int server_settle(struct server *s)
 {
     size_t n = s->n_sends;
-    if (n == 0) {
-        return has_changed(s) ? 2 : 0;
-    }
     struct raft_io_send **sends = s->sends;
-    s->sends = NULL; /* a callback may send in its turn */
-    s->n_sends = s->sends_capacity = 0;
-    for (size_t i = 0; i < n; i++) {
-        sends[i]->cb(sends[i], 0);
+    if (n != 0) {
+        s->sends = NULL; /* a callback may send in its turn */
+        s->n_sends = s->sends_capacity = 0;
+        for (size_t i = 0; i < n; i++) {
+            sends[i]->cb(sends[i], 0);
+        }
+        free(sends);
     }
-    free(sends);
-    return 1;
+    return (n != 0 ? 1 : 0) | (has_changed(s) ? 2 : 0);
 }
 
 static void server_appended(void *request)

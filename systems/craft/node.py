@@ -52,7 +52,7 @@ _GO_ON = "go on"
 #: How many numbers `server_view` shows.
 _VIEW = 6
 
-#: What `server_settle` answers when it has called back, and when the view is another one.
+#: Parts of what `server_settle` answers: it has called back; the view is another one.
 _TOLD, _CHANGED = 1, 2
 
 
@@ -91,6 +91,7 @@ class CraftNode:
         self._seen = self._lib.server_view(self.server)
         self._monotonic_ns = context.clock.monotonic_ns
         self._blocked = False
+        self._unshown = 0
         self._position = (0, 0)
         self._waiting: deque[tuple[Any, ...]] = deque()
         self._heard: dict[NodeId, int] = {}
@@ -101,6 +102,7 @@ class CraftNode:
         self.log: Any = None
         self.role = "follower"
         self.term = self.voted_for = self.committed = self.applied = self.leader = 0
+        self._status = NodeStatus(role=self.role)
 
     # ---- events
 
@@ -108,6 +110,7 @@ class CraftNode:
         lib, server, options, context = self._lib, self.server, self.options, self.context
         storage = self.backend.load(recovered)
         self.log, self.term, self.voted_for = storage.log, storage.term, storage.vote
+        self._status = NodeStatus(role=self.role, term=self.term)
         self._tell_time()
         lib.server_configure(
             server,
@@ -198,9 +201,7 @@ class CraftNode:
         self._settle()
 
     def status(self) -> NodeStatus:
-        return NodeStatus(
-            role=self.role, term=self.term, leader=self.leader, committed=self.committed
-        )
+        return self._status
 
     @property
     def durable(self) -> int:
@@ -220,7 +221,7 @@ class CraftNode:
 
     def _settle(self) -> None:
         """Do what has to be done after a call before anything else may happen."""
-        backend = self.backend
+        backend, told = self.backend, 0
         while True:
             if errors:
                 raise_errors()
@@ -237,11 +238,16 @@ class CraftNode:
                 return
             if backend.held or backend.replies:
                 backend.release()
+            elif told:
+                break  # the callbacks have changed nothing
             answer = self._lib.server_settle(self.server)
-            if answer != _TOLD:
+            self._unshown |= answer & _CHANGED
+            told = answer & _TOLD
+            if not told:
                 break
         backend.storage.show()
-        if answer == _CHANGED:
+        if self._unshown:
+            self._unshown = 0
             self._show()
 
     def _go_on(self) -> None:
@@ -266,6 +272,9 @@ class CraftNode:
             elif role == "unavailable":
                 self.context.probe("unavailable", term=term)
         self.role, self.term = role, term
+        self._status = NodeStatus(
+            role=role, term=term, leader=self.leader, committed=self.committed
+        )
 
     def _tell_time(self) -> None:
         self._now[0] = self._monotonic_ns() // MILLISECOND_NS
