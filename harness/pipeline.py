@@ -130,10 +130,9 @@ def _kept(
     report_passes: bool,
 ) -> Result:
     progress("running")
-    with nullcontext() if folder is None else folder.recording() as file:
+    with nullcontext() if folder is None else folder.recording() as sink:
         if folder is not None:
             folder.save_plan(plan)  # what is known so far, should the run be cut short
-        sink = None if file is None else file.write
         keep = (lambda run: None) if folder is None else folder.save_run
         done = carry(plan, scripted=scripted, sink=sink, broke_off=keep)
     recording = None if folder is None else folder.save_run(done)

@@ -9,8 +9,8 @@
         report.html      all of it, to look at
     store/latest -> the folder of the newest run
 
-The history is flushed to the file before anything is judged, also when the run is interrupted. All
-other files appear whole or not at all, whenever the process is killed.
+Each row of the history is in the file as soon as it happens, so that whoever kills the process
+loses none. All other files appear whole or not at all.
 """
 
 from __future__ import annotations
@@ -19,18 +19,15 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
 from harness.errors import UsageError
 from harness.plan import Plan
-from harness.runner import Run
+from harness.runner import Run, Sink
 from harness.simulation.recording import Recording
 from harness.verdict import Verdict, worst
-
-#: How long an encoded history may wait in memory, in bytes.
-_BUFFER_BYTES = 1 << 16
 
 
 class RunFolder:
@@ -46,10 +43,15 @@ class RunFolder:
         self.report = path / "report.html"
 
     @contextmanager
-    def recording(self) -> Iterator[BinaryIO]:
-        """The history file, for the rows of a run; closed and complete whatever happens."""
-        with self.history.open("wb", buffering=_BUFFER_BYTES) as file:
-            yield file
+    def recording(self) -> Iterator[Sink]:
+        """What takes the rows of a run, one by one, into the history file."""
+        with self.history.open("wb") as file:
+
+            def keep(row: bytes) -> None:
+                file.write(row)
+                file.flush()
+
+            yield keep
 
     def save_plan(self, plan: Plan) -> None:
         _write_whole(self.plan, [plan.encode()])

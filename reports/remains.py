@@ -8,8 +8,8 @@
 
 Nothing here is judged: the verdict is `unknown`, and its reason says where the run broke off.
 
-Limits: of a process that was killed the rows that had not been written yet are lost with it, and
-the last moment that is known is that of the last row that was.
+Limits: of a process that was killed the last moment that is known is that of its last row; if the
+machine itself stopped, the rows of its last seconds may be missing.
 
 >>> whole_rows(b'{"process":0,"type":"invoke","f":"read"}\\n{"process":0,"ty')
 (b'{"process":0,"type":"invoke","f":"read"}\\n', b'{"process":0,"ty')
@@ -215,6 +215,5 @@ def _about_history(history: History, lost: bytes, *, killed: bool) -> str:
         cut = "a line that was cut short" if b"\n" not in lost else "what is no row"
         told += f"; {cut} is left out ({count_text(len(lost), 'byte')})"
     if killed:
-        which = "the latest" if len(history) else "what there were"
-        told += f"; {which} had not been written yet and are lost"
+        told += "; if the machine stopped, later ones may be lost"
     return told
