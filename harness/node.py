@@ -184,7 +184,10 @@ class Context(Protocol):
         """Answer a client request, now or later."""
 
     def set_timer(self, name: TimerName, delay_ns: Nanoseconds) -> None:
-        """(Re)arm the one timer called `name`; the delay runs on this node's own clock."""
+        """(Re)arm the one timer called `name`; the delay runs on this node's own clock.
+
+        It is a whole number of nanoseconds, 0 or more.
+        """
 
     def cancel_timer(self, name: TimerName) -> None:
         """Disarm the timer called `name`, if it is armed."""

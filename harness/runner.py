@@ -86,6 +86,10 @@ class Onlooker:
         """An error ends the run; `run` is what there is of it, without a digest."""
 
 
+#: The last fault of a plan whose run a node has ended. It does nothing; but without it a replay
+#: would be over with its last operation, and never come to that moment.
+LAST_MOMENT = "last-moment"
+
 #: How long after its planned end a run may go on before it is given up.
 GRACE_NS = 600 * SECOND_NS
 
@@ -252,6 +256,7 @@ class _Execution:
             wire=Wire(self.system.messages) if experiment.wire else None,
             trace_capacity=REPLAY_EVENTS if scripted else RING_EVENTS,
             log=self.onlooker.log(experiment),
+            started=False,
             invariants=self.system.invariants() if experiment.invariants else (),
         )
         self.draws = self.world.stream("nemesis")
@@ -271,6 +276,7 @@ class _Execution:
         violation = death = None
         try:
             with _few_collections():
+                self.world.start()
                 simulate(self.world, interpreter.run)
         except InvariantViolated as violated:
             violation = violated
@@ -282,6 +288,8 @@ class _Execution:
             with suppress(Exception):  # the error itself is more important
                 self.onlooker.broke_off(self._run_so_far())
             raise
+        if violation is not None or death is not None:
+            self.faults.append(PlannedFault(time_ns=self.world.now_ns + 1, f=LAST_MOMENT))
         self.hash.update(self.world.digest.encode())
         return self._run_so_far(self.hash.hexdigest(), violation=violation, death=death)
 

@@ -34,6 +34,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 from typing import Any
 
+from harness.errors import UsageError
 from harness.generators import Invocation, nemesis, phases, time_limit
 from harness.interpreter import Interpreter
 from harness.nemesis import Fault, Nemesis
@@ -295,6 +296,8 @@ def _trial(action: Action, world: SimulatedWorld, trial: SimulatedWorld) -> str 
         return f"there is no node {strangers[0]!r}"
     try:
         trial.act(action)
+    except UsageError as error:
+        return str(error)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return None

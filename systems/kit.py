@@ -30,12 +30,14 @@ experiments are for; whether another process gives the same digest, what tests/h
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, get_args
 
 from harness.errors import SplitbrainError, UsageError
 from harness.node import ClientReply, ClientRequest, Message, NodeStatus
 from harness.simulation.driver import simulate
+from harness.simulation.failure import NodeFailure, calls
 from harness.simulation.network import LinkModel
 from harness.simulation.trace import first_difference, trace_lines
 from harness.simulation.wire import Wire
@@ -78,13 +80,36 @@ def check_system(make: MakeSystem, *, nodes: int = 3, seeds: Iterable[int] = (1,
         KitStage(make(flaw=flaw), f"idle with the flaw {flaw}", 1, nodes).tell(idle)
 
 
+@contextmanager
+def _blaming(where: str) -> Iterator[None]:
+    """Whatever goes wrong in here is a complaint about the system, which says `where`."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        if isinstance(error, AssertionError) and str(error).startswith(f"{where}: "):
+            raise
+        told = (
+            str(error) if isinstance(error, SplitbrainError) else f"{type(error).__name__}: {error}"
+        )
+        places = error.calls if isinstance(error, NodeFailure) else calls(error)
+        if places and not isinstance(error, UsageError):
+            told += f"\n  {places[-1]}"
+        raise AssertionError(f"{where}: {told}") from error
+
+
 # ---- what it says of itself
 
 
 def _check_declaration(make: MakeSystem) -> None:
-    system = make()
+    with _blaming(f"{getattr(make, '__name__', 'the system')} cannot be made"):
+        system = make()
+    where = getattr(system, "name", "") or type(system).__name__
+    with _blaming(where):
+        _check_what_it_says(make, system, where)
+
+
+def _check_what_it_says(make: MakeSystem, system: System, where: str) -> None:
     name = getattr(system, "name", "")
-    where = name or type(system).__name__
 
     def demand(kept: bool, complaint: str) -> None:
         if not kept:
@@ -158,7 +183,7 @@ class KitStage(Stage):
         self, system: System, story: str, seed: int, nodes: int, *, wire: bool = True
     ) -> None:
         self.where = f"{system.name}, {story}, seed {seed}"
-        try:
+        with _blaming(self.where):
             super().__init__(
                 system,
                 seed=seed,
@@ -170,8 +195,6 @@ class KitStage(Stage):
                 wire=_CheckedWire(system.messages) if wire else None,
                 invariants=False,
             )
-        except SplitbrainError as error:
-            raise AssertionError(f"{self.where}: {error}") from error
         classes: list[Any] = [type(self.world.node_object(node)) for node in self.world.nodes]
         complaints = lint_modules(*classes, KeyValue)
         self.demand(not complaints, "\n".join(["the source of its nodes:", *complaints]))
@@ -183,11 +206,9 @@ class KitStage(Stage):
             await story(self)
 
         self.world.call_at(_RUN_NS, self._give_up)
-        try:
+        with _blaming(self.where):
             simulate(self.world, main)
-        except SplitbrainError as error:
-            raise AssertionError(f"{self.where}: {error}") from error
-        self._check_statuses()
+            self._check_statuses()
         return self
 
     def demand(self, kept: bool, complaint: str) -> None:

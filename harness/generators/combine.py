@@ -41,17 +41,35 @@ def any_of(*generators: GeneratorLike) -> Generator:
 
     Exhausted when all are; without children at once.
     """
+    _demand_arguments("any_of", generators)
     return Soonest(tuple(map(to_generator, generators)))
 
 
-def mix(generators: Sequence[GeneratorLike], *, weights: Sequence[int] | None = None) -> Generator:
+def _demand_arguments(name: str, generators: Sequence[GeneratorLike]) -> None:
+    """A list alone would be one child, whose elements come in turn: surely not what was meant."""
+    if len(generators) == 1 and isinstance(generators[0], list | tuple):
+        raise UsageError(
+            f"{name} takes its generators as arguments, not as one list: {name}(read, write), or "
+            f"{name}(*generators). Of one list it would do the elements in turn. (mix takes one.)"
+        )
+
+
+def mix(
+    generators: Sequence[GeneratorLike],
+    *more: GeneratorLike,
+    weights: Sequence[int] | None = None,
+) -> Generator:
     """A random mixture: each time a child drawn from those that can act now. Jepsen: `mix`.
 
     Draws evenly, or by `weights`, one positive integer a child. If none can act now, the mix
     waits for the soonest. An exhausted child leaves the mix.
     """
-    if isinstance(generators, str) or not isinstance(generators, Sequence):
-        raise UsageError(f"mix takes one list of generators, not {short(generators)}.")
+    if more or isinstance(generators, str) or not isinstance(generators, Sequence):
+        given = f"{1 + len(more)} arguments" if more else short(generators)
+        raise UsageError(
+            f"mix takes one list of generators, not {given}: mix([read, write]), and with weights "
+            "mix([read, write], weights=[3, 1]). (any_of and concat take them as arguments.)"
+        )
     children = tuple(map(to_generator, generators))
     if weights is None:
         return Soonest(children)
@@ -118,6 +136,7 @@ def updated(
 
 def shortest_any(*generators: GeneratorLike) -> Generator:
     """Like `any_of`, but ends as soon as one child ends. Jepsen: `shortest-any`."""
+    _demand_arguments("shortest_any", generators)
     return Shortest(tuple(map(to_generator, generators)))
 
 

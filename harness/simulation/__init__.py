@@ -8,6 +8,8 @@ clients and nemeses (trio tasks)          driver.py   wakes one task at a time
      network disk clock trace             one room each
           │
         nodes, called directly            guard.py    catches wall clock and entropy
+                                          watchdog.py ends loops that have no end
+                                          failure.py  a node's mistake is a verdict
 """
 
 from harness.simulation.driver import Deadlock, simulate

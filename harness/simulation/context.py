@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from harness.node import ClientReply, ClientRequest
 from harness.randomness import NodeRng, keyed_ratio
 from harness.simulation.clock import NodeClock
 from harness.simulation.disk import SimulatedDisk
+from harness.simulation.failure import Misuse
 from harness.simulation.trace import PROBE
 
 if TYPE_CHECKING:
@@ -63,9 +65,23 @@ class SimulatedContext:
         self.send: Callable[[int, Any], None] = partial(world.transmit, node)
 
     def reply(self, request: ClientRequest, reply: ClientReply) -> None:
+        if not isinstance(reply, ClientReply):
+            raise Misuse(
+                f"A node answered a request with {reply!r}, which is no ClientReply. Answer with "
+                "context.reply(request, ClientReply(request.id, True, value)), or with "
+                "ClientReply(request.id, False, error=...) to refuse."
+            )
+        if not 0 <= reply.hint <= len(self.peers) + 1:
+            raise Misuse(
+                f"A node answered a request with {reply!r}, whose hint is nobody: "
+                f"{self._world.describe_endpoints()}. A hint is the number of the node to ask "
+                "instead, or 0 if none is known."
+            )
         self._world.transmit(self.id, request.client, reply)
 
     def set_timer(self, name: str, delay_ns: int) -> None:
+        if delay_ns.__class__ is not int or delay_ns < 0:
+            delay_ns = _whole(name, delay_ns)
         timer = self._timers.get(name)
         if timer is None:
             number = self._world.timer_number(name)
@@ -84,6 +100,8 @@ class SimulatedContext:
             timer.deadline_ns = -1
 
     def probe(self, event: str, /, **numbers: int) -> None:
+        if event.__class__ is not str:
+            raise Misuse(f"A node noted {event!r}; what a node notes is a string, with numbers=...")
         world = self._world
         world.note(self.id, event)
         world.log.record((world.now_ns, 0, PROBE, self.id, self.id, (event, numbers), 0))
@@ -101,3 +119,17 @@ class SimulatedContext:
         """The node has crashed: none of its timers will ring."""
         for timer in self._timers.values():
             timer.armed_ns = timer.deadline_ns = -1
+
+
+def _whole(name: str, delay_ns: Any) -> int:
+    """The delay as an int, such as one of numpy's; anything else is a bug of the node."""
+    try:
+        if index(delay_ns) >= 0:
+            return index(delay_ns)
+    except TypeError:
+        pass
+    raise Misuse(
+        f"A node set its timer {name!r} to ring in {delay_ns!r} ns. A delay is a whole number of "
+        "nanoseconds, 0 or more. Usually it was meant in seconds (half a second is 500_000_000), "
+        "or a deadline has already passed: max(0, deadline_ns - context.clock.monotonic_ns())."
+    )

@@ -30,6 +30,7 @@ from typing import Literal, get_args
 
 from harness.errors import unknown_name
 from harness.node import Recovered
+from harness.simulation.failure import Misuse
 
 CrashMode = Literal["clean", "prefix", "torn", "wipe"]
 
@@ -55,6 +56,8 @@ class SimulatedDisk:
     # what a node does
 
     def append(self, record: bytes) -> int:
+        if record.__class__ is not bytes:
+            raise _no_bytes("append", record)
         self._pending.append((_APPEND, record))
         self._length += 1
         return self._length - 1
@@ -65,9 +68,13 @@ class SimulatedDisk:
         self._length = length
 
     def put_meta(self, blob: bytes) -> None:
+        if blob.__class__ is not bytes:
+            raise _no_bytes("put_meta", blob)
         self._pending.append((_META, blob))
 
     def put_snapshot(self, blob: bytes) -> None:
+        if blob.__class__ is not bytes:
+            raise _no_bytes("put_snapshot", blob)
         self._pending.append((_SNAPSHOT, blob))
 
     def drop_prefix(self, first: int) -> None:
@@ -148,3 +155,10 @@ class SimulatedDisk:
                 del self._records[: argument - self._first]
                 self._first = argument
         del self._pending[:count]
+
+
+def _no_bytes(what: str, given: object) -> Misuse:
+    return Misuse(
+        f"A node called disk.{what}({given!r}). A disk keeps bytes and nothing else; "
+        "msgspec.msgpack.encode makes bytes of plain data, and text.encode() of a text."
+    )

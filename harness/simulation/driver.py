@@ -47,6 +47,7 @@ from trio.lowlevel import Abort, Task, current_task, reschedule, wait_task_resch
 
 from harness.errors import SplitbrainError
 from harness.simulation.guard import guarded
+from harness.simulation.watchdog import watched
 
 if TYPE_CHECKING:
     from harness.simulation.world import SimulatedWorld
@@ -352,7 +353,7 @@ def simulate(world: SimulatedWorld, main: Callable[[], Awaitable[object]]) -> No
 
     Raises `Deadlock` if nothing can run any more; an exception of a task comes out as itself.
     """
-    with guarded():
+    with guarded(), watched(world):
         try:
             trio.run(world.tasks.run, main, clock=world.tasks.clock)
         except BaseExceptionGroup as group:

@@ -1,4 +1,4 @@
-"""A node that raises an exception: a bug of the node, and so the verdict of its run.
+"""A node that raises an exception, or does what no node may: a bug of it, and so a verdict.
 
 >>> try:
 ...     raise ZeroDivisionError("oops")
@@ -10,12 +10,19 @@ Node n2 raised ZeroDivisionError: oops
 Usually this is a bug of the node itself; the same seed shows it again.
 >>> failure.verdict().outcome, failure.verdict().checker
 ('fail', 'survival')
+>>> print(NodeFailure(2, 0, 7, "it started", Misuse("That is not allowed.")))
+That is not allowed.
+  It was n2, at 0.000000 s of seed 7, while it started.
 """
 
 from __future__ import annotations
 
+import re
 import traceback
-from pathlib import PurePath
+from itertools import dropwhile
+from pathlib import Path
+
+import trio
 
 from harness.errors import SplitbrainError
 from harness.node import NodeId
@@ -24,33 +31,53 @@ from harness.verdict import Verdict
 #: So many of the innermost calls are told.
 _CALLS_TOLD = 6
 
+#: Whose calls tell a reader nothing about a node.
+_OURS = (Path(__file__).parents[1], Path(trio.__file__).parent)
+#: Where an object lies in memory, which differs from run to run.
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+class Misuse(SplitbrainError):
+    """A node did what no node may; the text says what, what it usually means, and the cure."""
+
+
+class Endless(BaseException):
+    """A node does not come back. No `Exception`, for it is raised in the node, not to be caught."""
+
 
 class NodeFailure(SplitbrainError):
     """A node raised an exception; the text names the node, the event and the time."""
 
     def __init__(
-        self, node: NodeId, time_ns: int, seed: int, under_way: str, error: Exception
+        self, node: NodeId, time_ns: int, seed: int, under_way: str, error: BaseException
     ) -> None:
-        self.what = f"Node n{node} raised {type(error).__name__}: {error}"
-        super().__init__(
-            f"{self.what}\n  at {time_ns / 1e9:.6f} s of seed {seed}, while {under_way}.\n"
-            "Usually this is a bug of the node itself; the same seed shows it again."
-        )
+        #: Whether the error says itself what it means.
+        self._explained = isinstance(error, SplitbrainError | Endless)
+        under_way = ADDRESS.sub("", under_way)
+        told = ADDRESS.sub("", str(error))
+        when = f"at {time_ns / 1e9:.6f} s of seed {seed}, while {under_way}."
+        if self._explained:
+            self.what = told
+            super().__init__(f"{self.what}\n  It was n{node}, {when}")
+        else:
+            self.what = f"Node n{node} raised {type(error).__name__}: {told}"
+            super().__init__(
+                f"{self.what}\n  {when}\n"
+                "Usually this is a bug of the node itself; the same seed shows it again."
+            )
         self.node = node
         self.time_ns = time_ns
         self.under_way = under_way
-        #: The innermost calls, that which raised last; files by name alone, as on any machine.
-        self.calls = [
-            f"{PurePath(frame.filename).name}:{frame.lineno} in {frame.name}: {frame.line}"
-            for frame in traceback.extract_tb(error.__traceback__)[-_CALLS_TOLD:]
-        ]
+        #: The innermost calls of the node, that which raised last.
+        self.calls = calls(error, to_the_end=not self._explained)[-_CALLS_TOLD:]
 
     def verdict(self) -> Verdict:
         """The failure as the verdict `survival`, with where the code was as its witness."""
+        link = f" It was n{self.node}," if self._explained else ","
         return Verdict(
             checker="survival",
             outcome="fail",
-            reason=f"{self.what}, at {self.time_ns / 1e9:.6f} s, while {self.under_way}"
+            reason=f"{self.what}{link} at {self.time_ns / 1e9:.6f} s, while {self.under_way}"
             + (f" ({self.calls[-1]})." if self.calls else "."),
             witness={
                 "node": f"n{self.node}",
@@ -60,6 +87,25 @@ class NodeFailure(SplitbrainError):
                     {"text": call, "node": self.node, "time_ns": self.time_ns}
                     for call in self.calls
                 ],
-                "conclusion": f"{self.what}.",
+                "conclusion": self.what if self._explained else f"{self.what}.",
             },
         )
+
+
+def calls(error: BaseException, *, to_the_end: bool = True) -> list[str]:
+    """Where `error` was raised, from the first call that leaves the harness on; innermost last.
+
+    Files by name alone, as on any machine. Calls back into the harness at the end are told too
+    `to_the_end`.
+    """
+
+    def is_ours(frame: traceback.FrameSummary) -> bool:
+        return not set(_OURS).isdisjoint(Path(frame.filename).parents)
+
+    frames = list(dropwhile(is_ours, traceback.extract_tb(error.__traceback__)))
+    if not to_the_end:
+        frames = list(dropwhile(is_ours, reversed(frames)))[::-1]
+    return [
+        f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}: {frame.line}"
+        for frame in frames
+    ]

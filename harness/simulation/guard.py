@@ -29,7 +29,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from harness.errors import UsageError
+from harness.simulation.failure import Misuse
 
 _CLOCK = "use context.clock.monotonic_ns() or wall_ns(), and context.set_timer to wait"
 _ENTROPY = "use context.rng, which the seed of the run decides"
@@ -70,7 +70,7 @@ _BOUND = {
 }
 
 
-class Nondeterminism(UsageError):
+class Nondeterminism(Misuse):
     """Node code reached for something that differs from run to run."""
 
 
@@ -141,6 +141,11 @@ def enter() -> None:
 def leave() -> None:
     """This thread is back in the harness."""
     _inside.discard(threading.get_ident())
+
+
+def is_inside() -> bool:
+    """Whether this thread runs node code."""
+    return threading.get_ident() in _inside
 
 
 def check_module(module: ModuleType) -> None:

@@ -21,7 +21,7 @@ from harness.node import Administered, Node, NodeFactory
 from harness.randomness import stream
 from harness.simulation.context import SimulatedContext
 from harness.simulation.disk import SimulatedDisk
-from harness.simulation.failure import NodeFailure
+from harness.simulation.failure import Endless, Misuse, NodeFailure
 from harness.simulation.guard import check_module, inside_node
 from harness.simulation.recording import Event
 
@@ -92,10 +92,11 @@ class Lives:
                     observe(world, node, made)
                 world.log.became(world.now_ns, node, "up")
                 world.log.look(world.now_ns, node, made.status())
-        except SplitbrainError:
-            raise
-        except Exception as error:
-            raise self.failure(node, "it started", error) from error
+        except BaseException as error:
+            failure = self._explained(node, "it started", error)
+            if failure is error:
+                raise
+            raise failure from error
 
     def crash(self, node: int, mode: Any = "torn") -> None:
         """A life ends; `mode` says what becomes of what the disk has not synced."""
@@ -150,11 +151,21 @@ class Lives:
                 found.on_order(order)
                 for observe in self.observers:
                     observe(self._world, node, found)
-        except SplitbrainError:
-            raise
-        except Exception as error:
-            raise self.failure(node, f"it carried out the order {order!r}", error) from error
+        except BaseException as error:
+            failure = self._explained(node, f"it carried out the order {order!r}", error)
+            if failure is error:
+                raise
+            raise failure from error
 
-    def failure(self, node: int, under_way: str, error: Exception) -> NodeFailure:
+    def _explained(self, node: int, under_way: str, error: BaseException) -> BaseException:
+        """What `error` means to the run: the failure of a node, or itself."""
+        if isinstance(error, KeyboardInterrupt):
+            error.add_note(f"It was in n{node} while {under_way}.")
+        ours = isinstance(error, SplitbrainError) and not isinstance(error, Misuse)
+        if ours or not isinstance(error, Exception | SystemExit | Endless):
+            return error
+        return self.failure(node, under_way, error)
+
+    def failure(self, node: int, under_way: str, error: BaseException) -> NodeFailure:
         """The error that a node has raised, now."""
         return NodeFailure(node, self._world.now_ns, self._world.seed, under_way, error)

@@ -85,6 +85,14 @@ class Network:
     def __init__(self, endpoints: int, model: LinkModel) -> None:
         self.stride = endpoints + 1
         size = self.stride * self.stride
+        #: By source and destination, the number of each link; nobody else is an endpoint.
+        self.links = [
+            {
+                destination: source * self.stride + destination
+                for destination in range(1, self.stride)
+            }
+            for source in range(self.stride)
+        ]
         self.model = model
         self.cuts = [0] * size
         self.tables: list[tuple[int, ...]] = [latency_table(model)] * size

@@ -9,6 +9,7 @@ import msgspec
 
 from harness.node import ClientReply, ClientRequest, Command
 from harness.simulation.driver import Waiter
+from harness.simulation.failure import Misuse
 
 if TYPE_CHECKING:
     from harness.simulation.world import SimulatedWorld
@@ -78,5 +79,10 @@ class SimulatedPort:
 
     def on_reply(self, reply: ClientReply) -> tuple[Waiter, Any] | None:
         """A reply arrived; the task to wake, or None if nobody waits for it any more."""
+        if not isinstance(reply, ClientReply):
+            raise Misuse(
+                f"A node sent a client {reply!r}, which is no ClientReply. Usually it should have "
+                "gone to a node; clients are answered with context.reply(request, reply)."
+            )
         waiter = self._waiters.pop(reply.id, None)
         return None if waiter is None else (waiter, reply)

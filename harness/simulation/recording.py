@@ -22,7 +22,6 @@ Limits: the last `EVENTS_MAX` events are kept (of a replay as good as all), and
 from __future__ import annotations
 
 import gzip
-import re
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -34,6 +33,7 @@ from numpy.typing import NDArray
 from harness.columns import pack, unpack
 from harness.errors import UsageError
 from harness.node import NodeStatus
+from harness.simulation.failure import ADDRESS, Misuse
 from harness.simulation.trace import LOST, MESSAGE, TraceEvent
 from harness.simulation.wire import Wire
 
@@ -44,6 +44,9 @@ SIGHTINGS_MAX = 200_000
 LOOK_NS = 10_000_000
 #: A message is told in at most so many characters.
 BODY_CHARACTERS = 300
+#: Of messages that are longer than this it would take longest to put all into words.
+_LONG_CHARACTERS = 10 * BODY_CHARACTERS
+_OWN_WORDS: Any = msgspec.Struct.__repr__
 
 #: time_ns, order, kind, destination, source, payload, sent_ns: an entry of the world's heap. Here
 #: the order and, of all but messages, the time of sending mean nothing.
@@ -51,7 +54,9 @@ Event = tuple[int, int, int, int, int, Any, int]
 #: time_ns, node, what it said.
 Sighting = tuple[int, int, NodeStatus]
 
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+#: What a node has said before it has said anything; None is something that it may say.
+_NOTHING = object()
+
 Columns = dict[str, NDArray[np.int64]]
 
 
@@ -67,12 +72,13 @@ class Log:
         self.lives: list[tuple[int, int, str]] = []
         #: Per node, the moment from which on the next event is followed by a look at it.
         self.look_at_ns = [0] * (nodes + 1)
-        self._last: list[NodeStatus | None] = [None] * (nodes + 1)
+        self._last: list[object] = [_NOTHING] * (nodes + 1)
 
     def look(self, time_ns: int, node: int, status: NodeStatus) -> None:
         """A node has said what it is; it is noted if it has changed."""
         self.look_at_ns[node] = time_ns + LOOK_NS
         if status != self._last[node]:
+            _check_status(status)
             self._last[node] = status
             if len(self.sightings) < SIGHTINGS_MAX:
                 self.sightings.append((time_ns, node, status))
@@ -80,7 +86,7 @@ class Log:
     def decode(self, payload: Any) -> Any:
         """The message behind what was on the wire; what was lost at once was never encoded."""
         encoded = self.wire is not None and isinstance(payload, bytes)
-        return self.wire.decode(payload) if encoded else payload  # type: ignore[union-attr]
+        return self.wire.read(payload) if encoded else payload  # type: ignore[union-attr]
 
     def trace(self, limit: int) -> list[TraceEvent]:
         """The last `limit` events, but for lost messages, as the trace has them."""
@@ -97,7 +103,27 @@ class Log:
     def became(self, time_ns: int, node: int, state: str) -> None:
         """A node is now "up", "down" or "paused"."""
         self.lives.append((time_ns, node, state))
-        self._last[node] = None
+        self._last[node] = _NOTHING
+
+
+def _check_status(status: Any) -> None:
+    """Raises Misuse for what cannot be recorded."""
+    if not isinstance(status, NodeStatus):
+        raise Misuse(
+            f"A node was asked for its status() and returned {status!r}, which is no NodeStatus. "
+            "Return NodeStatus(role=..., term=..., leader=...); only the role is needed."
+        )
+    if (
+        status.term.__class__ is int
+        and status.leader.__class__ is int
+        and status.committed.__class__ is int
+        and status.role.__class__ is str
+    ):
+        return
+    raise Misuse(
+        f"A node was asked for its status() and returned {status!r}. The role is a string; term, "
+        "leader and committed are integers, 0 for what is unknown."
+    )
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,6 +199,7 @@ class Recording:
         kinds, bodies, words = _Table(), _Table(), _Table()
         kind_ids, body_ids = [], []
         kind_of: dict[type, int] = {}
+        long_ones: set[type] = set()
         events = [event for event in log.events if event[2] in (MESSAGE, LOST)]
         for event in events:
             payload = log.decode(event[5])
@@ -180,7 +207,7 @@ class Recording:
             if number is None:
                 number = kind_of[type(payload)] = kinds.id(type(payload).__name__)
             kind_ids.append(number)
-            body_ids.append(bodies.id(_told(payload)))
+            body_ids.append(bodies.id(_told(payload, long_ones)))
         seen = log.sightings
         sightings = {
             "time_ns": _column([at for at, _, _ in seen]),
@@ -295,9 +322,30 @@ def _worded(entries: Sequence[tuple[int, int, str]], words: _Table) -> Columns:
     }
 
 
-def _told(payload: Any) -> str:
-    """A message in words: its type and its fields, the same in every process."""
-    text = repr(payload)
+def _told(payload: Any, long_ones: set[type]) -> str:
+    """A message in words: its type and its fields, the same in every process.
+
+    `long_ones` are the types of messages that were found to be much longer than what is told.
+    """
+    kind = type(payload)
+    text = repr(_beginning(payload) if kind in long_ones else payload)
+    if len(text) > _LONG_CHARACTERS:
+        long_ones.add(kind)
     if " at 0x" in text:
-        text = _ADDRESS.sub("", text)
+        text = ADDRESS.sub("", text)
     return text if len(text) <= BODY_CHARACTERS else text[: BODY_CHARACTERS - 1] + "…"
+
+
+def _beginning(value: Any) -> Any:
+    """`value` without what stands in long lists behind so much that its text is cut before."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return kind(map(_beginning, value[:BODY_CHARACTERS]))
+    if (
+        isinstance(value, msgspec.Struct)
+        and kind.__repr__ is _OWN_WORDS
+        and not hasattr(value, "__post_init__")
+    ):
+        parts = {name: getattr(value, name) for name in kind.__struct_fields__}
+        return msgspec.structs.replace(value, **{n: _beginning(v) for n, v in parts.items()})
+    return value

@@ -52,9 +52,13 @@ class Wire:
         return (_OF_CLIENT if of_client else _BETWEEN_NODES) + self._encode(message)
 
     def decode(self, encoded: bytes) -> Any:
-        """The message; UsageError if it does not fit the type that it says it has."""
-        content = memoryview(encoded)[1:]
+        """The message, delivered; UsageError if it does not fit the type that it says it has."""
         self.delivered_bytes += len(encoded)
+        return self.read(encoded)
+
+    def read(self, encoded: bytes) -> Any:
+        """What `decode` says, for whoever looks at a message without delivering it."""
+        content = memoryview(encoded)[1:]
         try:
             return self._decoders[encoded[:1]].decode(content)
         except (KeyError, msgspec.ValidationError) as error:

@@ -36,9 +36,10 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from heapq import heappop, heappush
 from random import Random
-from typing import Any
+from typing import Any, SupportsIndex
 
 from harness.errors import SplitbrainError, UsageError
 from harness.invariant import Invariant
@@ -46,8 +47,9 @@ from harness.node import Node, NodeFactory, NodeStatus
 from harness.randomness import keyed_ratio, stream
 from harness.simulation.context import Timer
 from harness.simulation.driver import Tasks, Waiter
+from harness.simulation.failure import Endless, Misuse, calls
 from harness.simulation.faults import carry_out
-from harness.simulation.guard import enter, leave
+from harness.simulation.guard import enter, guarded, leave
 from harness.simulation.lives import PAUSED, STATES, UP, Lives
 from harness.simulation.network import LinkModel, Network
 from harness.simulation.port import SimulatedPort
@@ -63,6 +65,7 @@ from harness.simulation.trace import (
     WAKE,
     TraceEvent,
 )
+from harness.simulation.watchdog import watched
 from harness.simulation.wire import Wire
 from harness.world import Action
 
@@ -92,6 +95,8 @@ class SimulatedWorld:
     `drift_ppm` bounds the drift of each node's clock, drawn by seed; `flush_ns` is the range of
     the time that a disk takes to sync. With `wire`, every message is encoded and decoded. The
     `invariants` look at a node after each of its events. `log` takes the place of the world's own.
+    The nodes start at once, or only by `start` if `started` is false. A node that raises, here or
+    later, is a `NodeFailure`.
     """
 
     def __init__(
@@ -109,6 +114,7 @@ class SimulatedWorld:
         wire: Wire | None = None,
         invariants: Sequence[Invariant] = (),
         log: Log | None = None,
+        started: bool = True,
     ) -> None:
         if nodes and factory is None:
             raise UsageError("A world with nodes needs a factory that makes them.")
@@ -132,6 +138,7 @@ class SimulatedWorld:
         self._heap: list[Event] = []
         self._flush_ns = flush_ns
         # the hottest lists of the network, at hand
+        self._links = self.network.links
         self._stride = self.network.stride
         self._cuts = self.network.cuts
         self._tables = self.network.tables
@@ -150,8 +157,14 @@ class SimulatedWorld:
         # the hottest lists of the nodes, at hand
         self._states = lives.states
         self._node_objects = lives.objects
-        for node in self.nodes:
-            lives.boot(node)
+        if started:
+            self.start()
+
+    def start(self) -> None:
+        """Let all nodes begin their first lives."""
+        with guarded(), watched(self):
+            for node in self.nodes:
+                self.lives.boot(node)
 
     # ---- what clients, nemeses and the runner see
 
@@ -171,6 +184,8 @@ class SimulatedWorld:
         return self._ports[len(self.nodes) + 1 + client]
 
     def status(self, node: int) -> NodeStatus | None:
+        if node not in self.nodes:
+            raise UsageError(f"There is no node {node!r}; {self.describe_endpoints()}.")
         found = self._node_objects[node]
         return None if found is None else found.status()
 
@@ -202,6 +217,13 @@ class SimulatedWorld:
         """The state of every node, for error messages."""
         return ", ".join(f"n{node} {STATES[self._states[node]]}" for node in self.nodes) or "none"
 
+    def describe_endpoints(self) -> str:
+        """Which numbers nodes and clients have, for error messages."""
+        nodes = len(self.nodes)
+        clients = self._stride - 1 - nodes
+        told = f"nodes are 1 to {nodes}" if nodes else "this world has no nodes"
+        return told + (f", clients {nodes + 1} to {nodes + clients}" if clients else "")
+
     @property
     def trace(self) -> list[TraceEvent]:
         """The last events, at most `trace_capacity`, without messages that were lost."""
@@ -213,7 +235,7 @@ class SimulatedWorld:
 
     def act(self, action: Action) -> None:
         """Do one action of the table in `harness.world`; unknown ones raise UsageError."""
-        verb, *arguments = action
+        verb, *arguments = action or [""]
         self.log.record((self.now_ns, 0, FAULT, 0, 0, action, 0))
         self._digest = hash((self._digest, self.now_ns, FAULT, len(arguments)))
         carry_out(self, verb, arguments)
@@ -241,7 +263,10 @@ class SimulatedWorld:
         Every draw is keyed by (seed, link, time, place in a burst), so that one message more or
         less elsewhere leaves the fate of this one as it was.
         """
-        link = source * self._stride + destination
+        try:
+            link = self._links[source][destination]
+        except (KeyError, TypeError):
+            raise self._no_endpoint(source, destination, message) from None
         now_ns = self.now_ns
         if self._cuts[link]:
             self.dropped += 1
@@ -356,7 +381,10 @@ class SimulatedWorld:
                     self._digest = hash((self._digest, time_ns, kind, source, destination))
                     if wire is not None:
                         self._digest = hash((self._digest, wire.fingerprint(payload)))
-                        payload = wire.decode(payload)
+                        try:
+                            payload = wire.decode(payload)
+                        except UsageError as error:
+                            raise self._senders_failure(event, error) from error
                     if destination > last_node:
                         woken = self._ports[destination].on_reply(payload)
                         if woken is not None:
@@ -404,10 +432,18 @@ class SimulatedWorld:
                         return True
                     enter()
             return False
+        except Misuse as error:
+            raise self._failure(event, error) from error
         except SplitbrainError:
             raise
-        except Exception as error:
-            raise self._failure(event, error) from error
+        except (Exception, SystemExit, Endless) as error:
+            failure = self._failure(event, error)
+            if failure is error:
+                raise
+            raise failure from error
+        except KeyboardInterrupt as error:
+            error.add_note(self._whereabouts(event, error))
+            raise
         finally:
             leave()
 
@@ -434,7 +470,7 @@ class SimulatedWorld:
             self._rings = 0
         self._rings += 1
         if self._rings > MAXIMUM_RINGS:
-            raise UsageError(
+            raise Misuse(
                 f"Timers rang {MAXIMUM_RINGS:,} times at {self.now_ns / 1e9:.6f} s, and time does "
                 f"not go on; the last one is {timer.name!r} of n{timer.node}. Usually a node sets "
                 "a timer with delay 0 whenever it rings."
@@ -448,14 +484,59 @@ class SimulatedWorld:
             observe(self, timer.node, node)
         self.log.look(self.now_ns, timer.node, node.status())
 
-    def _failure(self, event: Any, error: Exception) -> Exception:
+    # ---- when something goes wrong
+
+    def _no_endpoint(self, source: int, destination: Any, message: Any) -> Exception:
+        """The error of whoever sends to an endpoint that does not exist."""
+        if source <= len(self.nodes):
+            return Misuse(
+                f"A node sent {message!r} to {destination!r}, which is nobody: "
+                f"{self.describe_endpoints()}. Usually a number was computed, or 0 stood for "
+                "nobody; context.peers has the other nodes."
+            )
+        return UsageError(
+            f"{self.name(source)} calls {destination!r}, which is nobody: "
+            f"{self.describe_endpoints()}. Usually a node hinted at it in a ClientReply, whose "
+            "hint is the number of a node, or 0 if it knows none."
+        )
+
+    def _failure(self, event: Event | None, error: BaseException) -> BaseException:
         """The error of a node as what it is; any other error as itself."""
-        if event is None or event[2] in (CALL, WAKE) or event[3] > len(self.nodes):
+        if event is not None and not isinstance(event[3], SupportsIndex):  # 2.0 is not 2
+            wrong = self._no_endpoint(event[4], event[3], event[5])
+            return self.lives.failure(event[4], "its message arrived", wrong)
+        handled = None if event is None else self._handled(event)
+        if handled is not None:
+            return self.lives.failure(*handled, error)
+        if isinstance(error, Misuse) and event is not None and event[2] == MESSAGE:
+            return self._senders_failure(event, error)
+        return error
+
+    def _senders_failure(self, event: Event, error: Exception) -> Exception:
+        """An error that a message made when it arrived is that of the node that sent it."""
+        destination, source = event[3:5]
+        if source > len(self.nodes):
             return error
+        return self.lives.failure(source, f"its message to {self.name(destination)} arrived", error)
+
+    def _handled(self, event: Event) -> tuple[int, str] | None:
+        """Which node handles `event`, and in words what that is; None if no node does."""
         kind, node, source, payload = event[2:6]
-        what = {
-            MESSAGE: f"the message {payload!r} from {self.name(source)}",
-            TIMER: f"its timer {getattr(payload, 'name', payload)!r}",
-            DISK: "the end of a flush",
-        }[kind]
-        return self.lives.failure(node, f"it handled {what}", error)
+        if kind in (CALL, WAKE) or node > len(self.nodes):
+            return None
+        if kind == TIMER:
+            return node, f"it handled its timer {payload.name!r}"
+        if kind == DISK:
+            return node, "it handled the end of a flush"
+        with suppress(UsageError):
+            payload = self.log.decode(payload)
+        return node, f"it handled the message {payload!r} from {self.name(source)}"
+
+    def _whereabouts(self, event: Event | None, error: BaseException) -> str:
+        """Where Ctrl-C has met this world."""
+        handled = None if event is None else self._handled(event)
+        told = f"It was at {self.now_ns / 1e9:.6f} s of simulated time"
+        if handled is not None:
+            told += f", in n{handled[0]} while {handled[1]}"
+        where = calls(error, to_the_end=False)
+        return f"{told} ({where[-1]})." if where else f"{told}."

@@ -16,6 +16,7 @@ from harness.generators import (
     Invocation,
     Offer,
     Pending,
+    any_of,
     clients,
     concurrent_generator,
     cycle,
@@ -37,6 +38,7 @@ from harness.generators import (
     replay,
     reserve,
     sequential_generator,
+    shortest_any,
     sleep,
     stagger,
     time_limit,
@@ -87,6 +89,9 @@ MADE_WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: for_each("abc", lambda _: A), "for_each needs a sequence"),
     (lambda: for_each(iter([1]), lambda _: A), "for_each needs a sequence"),  # type: ignore[arg-type]
     (lambda: mix(A), "mix takes one list"),  # type: ignore[arg-type]
+    (lambda: mix(A, A), r"one list of generators, not 2 arguments: mix\(\[read, write\]\), and"),
+    (lambda: any_of([A, A]), r"any_of takes its generators as arguments.*: any_of\(read, write\)"),
+    (lambda: shortest_any((A, A)), r"shortest_any takes its generators as arguments"),
     (lambda: mix([A, A], weights=[1]), "2 generators, but 1 weights"),
     (lambda: mix([A, A], weights=[1, 0]), "a positive integer, not 0"),
     (lambda: repeat(A, -1), "repeat takes a number of times"),

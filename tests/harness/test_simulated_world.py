@@ -16,7 +16,6 @@ from harness.simulation.clock import NodeClock
 from harness.simulation.disk import SimulatedDisk
 from harness.simulation.driver import Signal
 from harness.simulation.failure import NodeFailure
-from harness.simulation.guard import Nondeterminism
 from harness.simulation.wire import Wire
 
 MS = 1_000_000
@@ -525,7 +524,7 @@ class TestGuard:
         async def main() -> None:
             await world.tasks.sleep_ns(SECOND)
 
-        with pytest.raises(Nondeterminism, match=message):
+        with pytest.raises(NodeFailure, match=message):
             simulate(world, main)
 
     def test_the_harness_itself_may_look_at_the_clock(self) -> None:

@@ -440,7 +440,10 @@ BAD = {
         with_actions(["cut", 1, 2], ["cut", 2, 1]),
         "is no node|no node 2",
     ),
-    "its action lacks an argument": (with_actions(["slow", 1, 1]), "cannot be done: ValueError"),
+    "its action lacks an argument": (
+        with_actions(["slow", 1, 1]),
+        "cannot be done: It has too few arguments",
+    ),
     "its action has a bad mode": (with_actions(["crash", 1, "soft"]), "crash mode called 'soft'"),
     "it does nothing": (Idle, "start-kill never does anything"),
     "it has no summary": (described(summary=" "), "it has no summary"),

@@ -163,7 +163,7 @@ BAD = {
     "it reads the wall clock": (
         "import time\n"
         + node_with("    def status(self): return NodeStatus(role='x', term=int(time.time()))"),
-        r"the source of its nodes:\nkit_specimen_0:\d+: it imports time",
+        r"calm, seed 1: A node called time\.time\(\).*It was n1.*while it started.*in status:",
     ),
     "it reads the wall clock behind the lint's back": (
         node_with("    def gossip(self): return Gossip(int(__import__('time').time()))"),
@@ -278,6 +278,42 @@ BAD = {
         node_with("    def gossip(self): return 1 / 0"),
         "calm, seed 1: Node n1 raised ZeroDivisionError",
     ),
+    "its connection takes other arguments": (
+        system_with("    def connect(self, port, process, nodes): return None"),
+        r"calm, seed 1: TypeError: Tested.connect\(\) got an unexpected keyword argument 'home'",
+    ),
+    "its connection is none": (
+        system_with("    def connect(self, port, **more): return None"),
+        r"calm, seed 1: AttributeError: 'NoneType' object has no attribute 'execute'",
+    ),
+    "its client's own assertion fails": (
+        system_with("    def connect(self, port, **more): assert not more, 'nothing more'"),
+        r"calm, seed 1: AssertionError: nothing more\n  kit_specimen_0.py:\d+ in connect",
+    ),
+    "it cannot be made": (
+        system_with("    def __init__(self, must, *, flaw=None): pass"),
+        r"Tested cannot be made: TypeError: Tested.__init__\(\) missing 1 required positional",
+    ),
+    "it knows of no flaws": (
+        system_with("    def __init__(self): super().__init__()"),
+        r"primary: .*Tested.__init__\(\) got an unexpected keyword argument 'flaw'",
+    ),
+    "its node leaves": (
+        node_with("    def gossip(self): raise SystemExit(3)"),
+        r"calm, seed 1: Node n1 raised SystemExit: 3\n.*kit_specimen_0.py:\d+ in gossip",
+    ),
+    "its node leaves as it starts": (
+        node_with("    def on_start(self, recovered): raise SystemExit(3)"),
+        r"calm, seed 1: Node n1 raised SystemExit: 3\n.*while it started",
+    ),
+    "its client leaves": (
+        system_with("    def connect(self, port, **more): raise SystemExit(3)"),
+        r"calm, seed 1: SystemExit: 3\n  kit_specimen_0.py:\d+ in connect",
+    ),
+    "its node does not take a message": (
+        node_with("    def on_message(self, source, message): raise LookupError('deaf')"),
+        r"LookupError: deaf\n .*while it handled the message Gossip\(count=1, extra=None\) from n1",
+    ),
     "it never answers": (
         node_with("    def answer(self, request, value): pass"),
         r"client c0 has had no answer for 60 s although all nodes are up \(n1 up, n2 up, n3 up\)",
@@ -314,7 +350,7 @@ BAD = {
     ),
     "its status is a dict": (
         node_with("    def status(self): return {'role': 'leader'}"),
-        r"status\(\) of n1 is \{'role': 'leader'\}",
+        r"status\(\) and returned \{'role': 'leader'\}, which is no NodeStatus.*It was n1",
     ),
     "its status changes something": (
         node_with(
