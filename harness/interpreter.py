@@ -18,8 +18,9 @@ from harness.generators import Context, GeneratorLike, Invocation, Pending, prep
 from harness.generators.context import NEMESIS, Thread
 from harness.operation import Operation, OperationType
 from harness.simulation.driver import Waiter
+from harness.simulation.failure import calls
 from harness.simulation.world import SimulatedWorld
-from harness.system import Refused, Unanswered
+from harness.system import Mismatch, Refused, Unanswered
 
 #: What carries out an invocation and returns the value of its completion.
 Carrier = Callable[[Invocation], Awaitable[Any]]
@@ -101,10 +102,15 @@ class Interpreter:
             value, error = invocation.value, None
             try:
                 value = await carrier(invocation)
+            except Mismatch:
+                type_ = "fail"
             except Refused as refusal:
                 type_, error = "fail", str(refusal)
             except Unanswered as silence:
                 type_, error = "info", str(silence)
+            except KeyboardInterrupt as interrupt:
+                interrupt.add_note(_whereabouts(thread, invocation, interrupt))
+                raise
             self._complete(invocation, type_, value, error)
 
     async def _next(self, thread: Thread) -> Invocation | None:
@@ -222,3 +228,16 @@ class Interpreter:
                 f"The run should have ended long before {self._world.now_ns / 1e9:.1f} s, but "
                 f"tasks wait:\n{self._world.tasks.describe_waiting()}"
             )
+
+
+def _whereabouts(thread: Thread, invocation: Invocation, error: BaseException) -> str:
+    """Whom Ctrl-C has met at what."""
+    who = "the nemesis" if thread == NEMESIS else f"client c{thread}"
+    what = [
+        invocation.f,
+        *(f"{part!r}" for part in (invocation.key, invocation.value) if part is not None),
+    ]
+    where = calls(error, to_the_end=False)
+    return f"It was in {who}, at its operation {' '.join(what)}" + (
+        f" ({where[-1]})." if where else "."
+    )

@@ -33,8 +33,15 @@ class Refused(SplitbrainError):
     """The command was surely not executed and never will be: the operation ends `fail`.
 
     The text says why, and becomes the error of the completion, even where it is empty. So no check
-    takes a failure for an observation: a `cas` that is refused has seen nothing. See "A client of
-    your own" in `docs/workloads.md`.
+    takes it for an observation: a `cas` that is refused has seen nothing.
+    """
+
+
+class Mismatch(SplitbrainError):
+    """The command was executed, found another value than it expected, and changed nothing.
+
+    The operation ends `fail` without an error, which checks take for the observation that it is.
+    See "A client of your own" in `docs/workloads.md`.
     """
 
 

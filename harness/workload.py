@@ -82,8 +82,9 @@ class Workload:
     async def invoke(self, connection: Connection, invocation: Invocation) -> Any:
         """Carry one operation out and return the value of its completion.
 
-        Raises `Refused` if it surely did not happen, for whatever reason, and `Unanswered` if
-        nobody knows. Any other exception is a crash, and ends the run.
+        Raises `Refused` if it surely did not happen, for whatever reason, `Mismatch` if it was
+        tried and found another value than it expected, and `Unanswered` if nobody knows. Any other
+        exception is a crash, and ends the run.
         """
         raise NotImplementedError
 

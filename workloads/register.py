@@ -11,8 +11,8 @@ key before, which makes checking fast and every error traceable; a cas expects a
 seen lately. With reused values all are drawn from 0 to 4, which finds bugs that unique values hide
 (such as a cache that takes an old write for a new one).
 
-A cas that fails gives its reason as the error, so that it counts as not done and as nothing more:
-whether the register held something else or no leader was found makes no difference to the check.
+A cas that fails without an error has seen that the register held something else, and is checked as
+the observation that it is; one that was refused, for want of a leader say, has its error.
 
 Systems that promise no more than convergence are judged by that: there is no cas for them, values
 are unique, and in the end every node is asked what it holds (`replica`, `workloads.convergent`)
@@ -40,7 +40,7 @@ from harness.generators import (
     for_each,
 )
 from harness.node import StateMachine
-from harness.system import Connection, Refused
+from harness.system import Connection, Mismatch
 from harness.verdict import Checker
 from harness.workload import Workload
 from systems.machines import KeyValue
@@ -110,7 +110,7 @@ class Register(Workload):
                 return value
             case "cas":
                 if not await connection.execute(("cas", key, *value)):
-                    raise Refused("held something else")
+                    raise Mismatch("held something else")
                 return value
             case "replica":
                 node = self.setting.home_of(int(invocation.process))
@@ -119,7 +119,7 @@ class Register(Workload):
 
     def checkers(self) -> Sequence[Checker]:
         if self.converges:
-            return [Convergence(), RepairQuiet(), Stats()]
+            return [Convergence(nodes=self.setting.nodes), RepairQuiet(), Stats()]
         return [Linearizability(model="cas-register"), Stats()]
 
 

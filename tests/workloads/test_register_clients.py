@@ -35,6 +35,21 @@ class Moody(Raft):
         return Refuses()
 
 
+class Denying(Raft):
+    """Its clients say of every cas that the register held something else, and do not look."""
+
+    def connect(self, port: Port, *, process: int, nodes: tuple[int, ...], home: int) -> Connection:
+        inner = super().connect(port, process=process, nodes=nodes, home=home)
+
+        class Denies:
+            async def execute(self, command: Any, *, read_only: bool = False) -> Any:
+                if command[0] == "cas":
+                    return False
+                return await inner.execute(command, read_only=read_only)
+
+        return Denies()
+
+
 @pytest.fixture(autouse=True)
 def module() -> Iterator[None]:
     sys.modules[NAME] = sys.modules[__name__]
@@ -52,3 +67,20 @@ def test_a_cas_that_is_refused_without_a_reason_blames_nobody(stop_early: bool) 
     assert len(failed) > 20
     assert "" in {row.error for row in failed}
     assert result.verdict.passed, result.verdict.reason
+
+
+@pytest.mark.parametrize("stop_early", [False, True])
+def test_a_mismatch_where_there_was_none_is_caught(stop_early: bool) -> None:
+    experiment = Experiment(
+        system=f"{NAME}:Denying",
+        nodes=3,
+        clients=3,
+        time_limit_ns=seconds(3),
+        stop_early=stop_early,
+    )
+    result = carry_out(experiment, 1)
+    failed = [row for row in result.run.history if (row.type, row.f) == ("fail", "cas")]
+    assert {row.error for row in failed} == {None}
+    assert result.verdict.outcome == "fail"
+    assert result.verdict.checker == "linearizability"
+    assert "found no " in result.verdict.reason
