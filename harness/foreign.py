@@ -39,7 +39,7 @@ from harness.history import History
 from harness.node import NodeStatus
 from harness.operation import Operation
 from harness.plan import Plan, PlannedFault, PlannedOperation
-from harness.runner import Onlooker, Run, Sink, replay, run
+from harness.runner import Onlooker, Run, Sink, last_moment, replay, run
 from harness.simulation.recording import EVENTS_MAX, Event, Log, Sighting
 from harness.simulation.trace import DISK, FAULT, LOST, MESSAGE, PROBE, REPLAY_EVENTS, TIMER
 from harness.simulation.wire import Wire
@@ -228,12 +228,13 @@ class _HeardRun:
         )
         experiment = self._plan.experiment
         told_digest = "" if died is None else digest.hexdigest()
+        reached_ns = events[-1][0] if events else 0
         return Run(
             plan=Plan(
                 experiment=experiment,
                 seed=self._plan.seed,
                 operations=tuple(self._operations),
-                faults=tuple(self._faults),
+                faults=(*self._faults, *([] if died is None else [last_moment(reached_ns)])),
                 digest=told_digest,
             ),
             history=history,
@@ -242,7 +243,7 @@ class _HeardRun:
             probes=probes,
             delivered=sum(event[2] == MESSAGE for event in events),
             dropped=sum(event[2] == LOST for event in events),
-            duration_ns=events[-1][0] if events else 0,
+            duration_ns=reached_ns,
             log=_log(experiment, (events, sightings, lives), None),
             trace_capacity=len(events),
             death=None if died is None else _verdict(died, experiment, events),

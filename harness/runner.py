@@ -86,10 +86,6 @@ class Onlooker:
         """An error ends the run; `run` is what there is of it, without a digest."""
 
 
-#: The last fault of a plan whose run a node has ended. It does nothing; but without it a replay
-#: would be over with its last operation, and never come to that moment.
-LAST_MOMENT = "last-moment"
-
 #: How long after its planned end a run may go on before it is given up.
 GRACE_NS = 600 * SECOND_NS
 
@@ -215,6 +211,12 @@ def make_nemesis(names: str) -> Nemesis:
     return parts[0] if len(parts) == 1 else Composed(parts)
 
 
+def last_moment(time_ns: int) -> PlannedFault:
+    """The last fault of a plan whose run a node has ended then. It does nothing; but without it a
+    replay would be over with its last operation, and never come to that moment."""
+    return PlannedFault(time_ns=time_ns + 1, f="last-moment")
+
+
 class _Execution:
     """One run on its way."""
 
@@ -289,7 +291,7 @@ class _Execution:
                 self.onlooker.broke_off(self._run_so_far())
             raise
         if violation is not None or death is not None:
-            self.faults.append(PlannedFault(time_ns=self.world.now_ns + 1, f=LAST_MOMENT))
+            self.faults.append(last_moment(self.world.now_ns))
         self.hash.update(self.world.digest.encode())
         return self._run_so_far(self.hash.hexdigest(), violation=violation, death=death)
 
