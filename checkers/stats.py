@@ -55,7 +55,9 @@ class Stats(Checker):
             return Verdict(
                 checker=self.name,
                 outcome="pass",
-                reason=f"Every function succeeded; {ok:,} of {len(calls):,} operations did.",
+                reason="The only operation succeeded."
+                if len(calls) == 1
+                else f"Every function succeeded; {ok:,} of {len(calls):,} operations did.",
                 could_not_detect=("one success of a function is enough, however many calls fail",),
                 details=details,
             )

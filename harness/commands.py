@@ -1,4 +1,4 @@
-"""The command line: run, check, replay; compare and list have rooms of their own.
+"""The command line: run and replay; the other commands have rooms of their own.
 
 Exit codes, as in Jepsen: 0 pass, 1 fail, 2 unknown or skipped, 254 bad arguments, 255 a crash of
 splitbrain or of the system under test.
@@ -12,38 +12,26 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
 from rich.console import Console
-from rich.markup import escape
 
-from harness.checks import checker_names, make_checkers, verdict_of
+from harness.check_command import BAD_ARGUMENTS, EXIT_CODES, SIGNS, check_command, complain, tell
+from harness.checks import checker_names
 from harness.command_line import run_command
 from harness.compare_command import compare_command
-from harness.doubts import doubts
 from harness.durations import Duration
 from harness.errors import SplitbrainError, UsageError
 from harness.experiment import Experiment
-from harness.history import History
+from harness.folders import Folder
 from harness.list_command import list_command
 from harness.pipeline import Progress, Result, carry_out, carry_out_again
 from harness.report_command import report_command
 from harness.serve_command import serve_command
-from harness.store import open_folder, verdict_document
-from harness.verdict import Outcome, Verdict, worst
+from harness.store import open_folder
 
-EXIT_CODES: dict[Outcome, int] = {"pass": 0, "fail": 1, "unknown": 2, "skipped": 2}
-BAD_ARGUMENTS = 254
 CRASH = 255
-
-_SIGNS: dict[Outcome, str] = {
-    "pass": "[green]✓ pass[/]",
-    "fail": "[red]✗ fail[/]",
-    "unknown": "[yellow]? unknown[/]",
-    "skipped": "[yellow]- skipped[/]",
-}
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -56,15 +44,6 @@ def _option_value(text: str) -> str | int | float | bool:
     except msgspec.DecodeError:
         return text
     return value if isinstance(value, str | int | float | bool) else text
-
-
-def _json_or_text(text: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        if text.lstrip()[:1] in ("[", "{", '"'):
-            raise UsageError(f"--initial takes JSON, or a plain word; {text!r}: {error}.") from None
-        return text
 
 
 def _parse_options(options: Sequence[str]) -> dict[str, str | int | float | bool]:
@@ -118,7 +97,7 @@ def cli() -> None:
 @click.option("-c", "--checker", "checkers", multiple=True, help="Instead of the workload's own.")
 @click.option("--stop-early", is_flag=True, help="Stop at the first violation.")
 @click.option(
-    "--store", type=click.Path(path_type=Path), default="store", show_default=True,
+    "--store", type=Folder(), default="store", show_default=True,
     help="Where runs are kept.",
 )  # fmt: skip
 def run(
@@ -174,7 +153,7 @@ def run(
 @cli.command()
 @click.argument("run_folder", type=click.Path(exists=True, path_type=Path), metavar="RUN")
 @click.option(
-    "--store", type=click.Path(path_type=Path), default="store", show_default=True,
+    "--store", type=Folder(), default="store", show_default=True,
     help="Where the replay is kept.",
 )  # fmt: skip
 def replay(run_folder: Path, store: Path) -> int:
@@ -209,114 +188,6 @@ def replay(run_folder: Path, store: Path) -> int:
     return CRASH
 
 
-@cli.command()
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
-)
-@click.option("-c", "--checker", "checkers", multiple=True, help="linearizability if unset.")
-@click.option("-m", "--model", default=None, help="See splitbrain list; cas-register if unset.")
-@click.option("--initial", default=None, help="What the object starts as, as JSON.")
-@click.option("--independent", is_flag=True, help="Values are [key, value] pairs, as in Jepsen.")
-@click.option("--engine", default=None, help="native, reference or porcupine; ours if unset.")
-@click.option("--budget", type=int, default=None, help="Configurations to explore at most.")
-@click.option(
-    "--failed-cas", default=None,
-    help="What a failed cas says: mismatch-unless-error (if unset), mismatch or no-effect.",
-)  # fmt: skip
-@click.option("--explain", is_flag=True, help="Show which operations contradict each other.")
-@click.option("--certify", is_flag=True, help="Replay the order that a pass was found by.")
-@click.option("--json", "as_json", is_flag=True, help="Verdicts as JSON, one line a file.")
-def check(
-    files: tuple[Path, ...],
-    checkers: tuple[str, ...],
-    model: str | None,
-    initial: str | None,
-    independent: bool,
-    engine: Any,
-    budget: int | None,
-    failed_cas: Any,
-    explain: bool,
-    certify: bool,
-    as_json: bool,
-) -> int:
-    """Check recorded histories: JSON Lines, history.edn, history.txt or jepsen logs."""
-    from harness.formats import read_history
-
-    start = None if initial is None else _json_or_text(initial)
-    names = checker_names(checkers) or ("linearizability",)
-    if certify and "linearizability" not in names:
-        raise UsageError(
-            "--certify replays the order that linearizability has found, which is not asked for; "
-            f"asked is {', '.join(names)}."
-        )
-    judges = make_checkers(
-        names,
-        model=model,
-        initial=start,
-        engine=engine,
-        budget=budget,
-        failed_cas=failed_cas,
-        certificate_operations=sys.maxsize if certify else None,
-    )
-    verdicts: list[Verdict] = []  # the worst one of each file
-    for path in files:
-        try:
-            history = read_history(path)
-            history = history.independent() if independent else history
-            found = [verdict_of(judge, history) for judge in judges]
-        except UsageError as error:
-            if str(path) not in str(error):
-                error.add_note(f"The history is {path}.")
-            beside = path.with_name("history.jsonl")
-            if path != beside and path.with_name("plan.json").is_file() and beside.is_file():
-                error.add_note(f"The history of that run is {beside}.")
-            raise
-        verdict = worst(found)
-        verdicts.append(verdict)
-        if as_json:
-            document = verdict_document(found, file=str(path))
-            click.echo(msgspec.json.encode(document).decode())
-        else:
-            console.print(f"{_SIGNS[verdict.outcome]}  {escape(str(path))}")
-            for one in found:
-                if one.outcome != "pass" or len(files) == 1:
-                    told = f"{one.checker}: {one.reason}" if len(found) > 1 else one.reason
-                    console.print(told, markup=False, style="dim" if len(files) > 1 else "")
-                if explain:
-                    _tell(history, one)
-                if certify and one.passed and one.checker == "linearizability":
-                    kept = {"initial": start}
-                    if failed_cas is not None:
-                        kept["failed_cas"] = failed_cas
-                    _certify(history, model or "cas-register", one, **kept)
-        for doubt in doubts(history, failed=verdict.outcome == "fail"):
-            (errors if as_json else console).print(f"{path}: {doubt}", style="yellow", markup=False)
-    if not as_json and len(files) > 1:
-        counts = [(sign, sum(v.outcome == o for v in verdicts)) for o, sign in _SIGNS.items()]
-        console.print("  ".join(f"{sign} {count}" for sign, count in counts if count))
-    return EXIT_CODES[worst(verdicts).outcome]
-
-
-def _tell(history: History, verdict: Verdict, *, short: bool = False) -> None:
-    """Draws the operations that contradict each other, if the check found such."""
-    from checkers.linearizability.story import tell
-
-    if verdict.witness is not None and "steps" in verdict.witness:
-        width = max(60, min(console.width, 120)) if console.is_terminal else 100
-        text = tell(history, verdict.witness, width=width, short=short)
-        console.print(f"\n{text}\n", markup=False)
-
-
-def _certify(history: History, model: str, verdict: Verdict, **kept: Any) -> None:
-    from checkers.linearizability.certificate import verify
-
-    order = (verdict.witness or {}).get("linearization")
-    if order is None:
-        raise UsageError("This engine gives no order that could be replayed; leave --engine out.")
-    count = verify(history, model, order, **kept)
-    console.print(f"Certified: the order of {count:,} that took effect was replayed step by step.")
-
-
 def _with_progress(work: Callable[[Progress], Result]) -> Result:
     """Show what is going on: a spinner on a terminal, plain lines otherwise."""
     if not console.is_terminal:
@@ -339,15 +210,16 @@ def _show(result: Result) -> int:
             style="yellow",
         )
     for verdict in result.verdicts:
-        console.print(f"{_SIGNS[verdict.outcome]}  {verdict.checker}: ", end="")
+        console.print(f"{SIGNS[verdict.outcome]}  {verdict.checker}: ", end="")
         console.print(verdict.reason, markup=False)
-        _tell(result.run.history, verdict, short=True)
+        tell(result.run.history, verdict, short=True)
     if result.folder is not None:
         console.print(f"report  {result.folder.report}", markup=False)
         console.print(f"replay  {result.replay_command}", markup=False)
     return EXIT_CODES[result.verdict.outcome]
 
 
+cli.add_command(check_command)
 cli.add_command(compare_command)
 cli.add_command(list_command)
 cli.add_command(report_command)
@@ -369,26 +241,20 @@ def _guarded(arguments: Sequence[str] | None) -> int:
         error.show()
         return BAD_ARGUMENTS
     except UsageError as error:
-        _complain("[red]error:[/] ", error)
+        complain("[red]error:[/] ", error)
         return BAD_ARGUMENTS
     except (click.Abort, KeyboardInterrupt) as error:
-        _complain("Interrupted. ", error.__cause__ or error)  # click hides what it caught
+        complain("Interrupted. ", error.__cause__ or error)  # click hides what it caught
         return CRASH
     except SplitbrainError as error:
-        _complain("[red]crash:[/] ", error)
+        complain("[red]crash:[/] ", error)
         return CRASH
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             errors.print(traceback.format_exc(), markup=False)
             return CRASH
-        _complain("[red]crash:[/] The disk is full. ", error)
+        complain("[red]crash:[/] The disk is full. ", error)
         return CRASH
     except (Exception, SystemExit):  # whoever calls sys.exit must not decide how we end
         errors.print(traceback.format_exc(), markup=False)
         return CRASH
-
-
-def _complain(beginning: str, error: BaseException) -> None:
-    """Say what is wrong, and what the notes of `error` add, such as where the history is."""
-    errors.print(beginning, end="")
-    errors.print("\n".join([str(error), *getattr(error, "__notes__", ())]), markup=False)

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from harness.comparison import Work, compare, scenario_names
+from harness.comparison import Work, check_names, compare, scenario_names
 from harness.errors import UsageError
+from harness.folders import Folder
 from harness.grid import Cell, Comparison, SeedResult
 from harness.price_table import price_table
 from harness.progress_file import ProgressFile
@@ -32,11 +33,11 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH
 @click.option("--first-seed", type=int, default=1, show_default=True)
 @click.option("--jobs", type=int, default=2, show_default=True, help="Processes.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), default="store/comparison", show_default=True,
+    "--output", type=Folder(), default="store/comparison", show_default=True,
     help="Folder for comparison.json and comparison.html.",
 )  # fmt: skip
 @click.option(
-    "--store", type=click.Path(path_type=Path), default=None,
+    "--store", type=Folder(), default=None,
     help="Keep every run and its report there; the page leads to them.",
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with a comparison that was interrupted.")
@@ -54,9 +55,12 @@ def compare_command(
     """Compare SYSTEMs under partial connectivity: who goes on, and after how long?"""
     if seeds < 1 or jobs < 1:
         raise UsageError(f"--seeds and --jobs count from 1; they were {seeds} and {jobs}.")
-    names = scenario_names() if scenarios == "all" else scenarios.split(",")
+    names = scenario_names()
+    if scenarios != "all":
+        names = [name.strip() for name in scenarios.split(",")]
     if slow:
         names = [form for name in names for form in (name, f"{name}-slow")]
+    check_names(systems, names)  # before there is a folder
     progress_file = ProgressFile(output / "comparison.runs.jsonl")
     columns = (TextColumn("running"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     whole = len(systems) * len(names) * seeds

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness import catalog
 from harness.command_line import run_command
-from harness.errors import UsageError
+from harness.errors import UsageError, unknown_name
 from harness.experiment import Experiment, seconds
 from harness.fitting import check_fit, promise_of
 from harness.grid import Cell, Comparison, ScenarioFacts, SeedResult
@@ -55,15 +55,7 @@ def compare(
         list(dict.fromkeys(scenarios)),
         list(dict.fromkeys(seeds)),
     )
-    for kind, names in (("system", systems), ("nemesis", scenarios)):
-        if not names:
-            raise UsageError(f"Nothing to compare: no {kind} was named.")
-        for name in names:
-            catalog.load(kind, name)
-    for name in scenarios:
-        scenario_facts(name)
-    for name in systems:
-        check_fit(WORKLOAD, name)
+    check_names(systems, scenarios)
     promises = {name: promise_of(catalog.load("system", name)) for name in systems}
     options = {} if set(promises.values()) == {"linearizable"} else WITHOUT_CAS
     work = [(a, b, seed) for a in systems for b in scenarios for seed in seeds]
@@ -87,6 +79,18 @@ def compare(
             for scenario in scenarios
         ],
     )
+
+
+def check_names(systems: Sequence[str], scenarios: Sequence[str]) -> None:
+    """Raises UsageError for what cannot be compared."""
+    for kind, names in (("system", systems), ("scenario", scenarios)):
+        if not names:
+            raise UsageError(f"Nothing to compare: no {kind} was named.")
+    for name in systems:
+        catalog.load("system", name)
+        check_fit(WORKLOAD, name)
+    for name in scenarios:
+        scenario_facts(name)
 
 
 def _all(
@@ -119,7 +123,9 @@ def _all(
 
 
 def scenario_facts(name: str) -> ScenarioFacts:
-    """What the scenario called `name` is. Raises UsageError for a nemesis that is no scenario."""
+    """What the scenario called `name` is. Raises UsageError for what is no scenario."""
+    if ":" not in name and name not in catalog.names("nemesis"):
+        raise unknown_name("scenario", name, [*scenario_names(), *scenario_names(slow=True)])
     scenario = catalog.load("nemesis", name)
     if not hasattr(scenario, "lesson"):
         raise UsageError(
@@ -138,13 +144,13 @@ def scenario_facts(name: str) -> ScenarioFacts:
     )
 
 
-def scenario_names() -> list[str]:
-    """All registered scenarios in the form that cuts links, by number."""
+def scenario_names(*, slow: bool = False) -> list[str]:
+    """All registered scenarios in the form that cuts links, or slows them down, by number."""
     found = [(catalog.load("nemesis", name), name) for name in catalog.names("nemesis")]
     scenarios = [
         (len(scenario.identifier), scenario.identifier, name)
         for scenario, name in found
-        if hasattr(scenario, "lesson") and not scenario.slow
+        if hasattr(scenario, "lesson") and scenario.slow == slow
     ]
     return [name for *_, name in sorted(scenarios)]
 

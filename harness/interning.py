@@ -32,6 +32,7 @@ from harness.errors import UsageError
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _DECODER = msgspec.json.Decoder()
+_CONTAINERS = (list, tuple, dict)
 
 
 def encode(value: Any) -> bytes:
@@ -41,14 +42,31 @@ def encode(value: Any) -> bytes:
     """
     try:
         data = _ENCODER.encode(value)
+        # The encoder turns NaN into null; we must not. (`find` as it is much faster than `in`.)
+        if data.find(b"null") < 0 or value is None:
+            return data
+        if data.count(b"null") == _nones(value):
+            return data  # every null is a None
     except (TypeError, ValueError, OverflowError, RecursionError):
-        return _encode_plainly(value)
-    # The encoder turns NaN into null; we must not. (`find` because it is much faster than `in`.)
-    if data.find(b"null") < 0 or value is None:
-        return data
-    if type(value) is list and data.count(b"null") == value.count(None):
-        return data  # every null is a None
+        pass
     return _encode_plainly(value)
+
+
+def _nones(value: Any) -> int:
+    """How many None there are in lists, tuples and dicts with text for keys; those of other things
+    are not counted."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        items = value
+    elif kind is dict and all(type(key) is str for key in value):
+        items = list(value.values())
+    else:
+        return 0
+    count: int = items.count(None)
+    for item in items:
+        if type(item) in _CONTAINERS:
+            count += _nones(item)
+    return count
 
 
 def decode(data: bytes) -> Any:

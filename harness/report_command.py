@@ -15,6 +15,7 @@ from rich.console import Console
 
 from harness.durations import Duration
 from harness.errors import UsageError
+from harness.folders import Folder
 from reports.runs import Store, existing_folder
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ console = Console(highlight=False, soft_wrap=True)
 @click.command(name="report")
 @click.argument("run_folder", type=click.Path(path_type=Path), metavar="RUN")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path),
+    "-o", "--output", type=Folder(),
     help="Where to write; report.html or campaign.html in RUN if unset, the terminal for --text.",
 )  # fmt: skip
 @click.option("--text", is_flag=True, help="As text: the witness in words, and the events.")
@@ -35,7 +36,7 @@ console = Console(highlight=False, soft_wrap=True)
 @click.option("--to", "end_ns", type=Duration(), help="With --text: the log up to here.")
 @click.option("--width", type=int, help="With --text: of a line; 0 cuts none.")
 @click.option(
-    "--export", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    "--export", type=Folder(file_okay=False), metavar="DIR",
     help="Every plot as SVG and PNG.",
 )  # fmt: skip
 @click.option("--campaign", is_flag=True, help="RUN is a store, or a part of one: all its runs.")
@@ -106,6 +107,7 @@ def _text(
 def _campaign(store: Path, output: Path | None) -> int:
     from reports.campaign import campaign_of
     from reports.campaign_page import BesideStore, render_campaign
+    from reports.wording import count_text
 
     runs = Store(store).runs()
     if not runs:
@@ -120,7 +122,7 @@ def _campaign(store: Path, output: Path | None) -> int:
     html = render_campaign(campaign, links=BesideStore(store, path), command=shlex.join(words))
     with _written(path):
         path.write_bytes(html.encode("utf-8", "replace"))
-    console.print(f"{len(runs):,} runs. {campaign.headline}", markup=False)
+    console.print(f"{count_text(len(runs), 'run')}. {campaign.headline}", markup=False)
     console.print(f"report  {path}", markup=False)
     return 0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from harness.folders import Folder
 from reports.runs import existing_folder
 
 console = Console(highlight=False, soft_wrap=True)
@@ -14,7 +15,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 @click.command(name="serve")
 @click.option(
-    "--store", type=click.Path(path_type=Path), default="store", show_default=True,
+    "--store", type=Folder(), default="store", show_default=True,
     help="Where runs are kept.",
 )  # fmt: skip
 @click.option("--port", type=int, default=8000, show_default=True, help="0 for any free one.")

@@ -103,6 +103,7 @@ def render_report(
             replay_command=replay_command,
             broken_off=broken_off,
             idle_rows=idle_rows,
+            recording=recording,
         ),
         recording,
     )

@@ -43,7 +43,7 @@ class Calls:
     """One entry a call, in order of invocation. `row` and `completion` index the history.
 
     `start_ns` and `end_ns` are absolute; an open call ends at `last_ns`. `first_ns` and `last_ns`
-    span all rows, nemeses included.
+    span all rows, nemeses included, and what is known to have happened after the last one.
     """
 
     history: History
@@ -65,16 +65,17 @@ class Calls:
         return len(self.row)
 
     @staticmethod
-    def of(history: History, *, concurrency: int | None = None) -> Calls:
+    def of(history: History, *, concurrency: int | None = None, until_ns: int = 0) -> Calls:
         """The calls of `history`. `concurrency` is believed only if the history agrees.
 
+        The run went on to `until_ns` at least, in the time of a history that has times.
         Raises PairingError if a client invokes twice at once or completes what it never invoked.
         """
         times_ns, timed = _times(history)
         row = np.flatnonzero(history.client_rows & (history.type == INVOKE))
         completion = history.partner[row]
         done = completion >= 0
-        last_ns = int(times_ns.max(initial=0))
+        last_ns = max(int(times_ns.max(initial=0)), until_ns if timed else 0)
         # Times of an imported history may run backwards; a drawing cannot.
         start_ns = times_ns[row]
         end_ns = np.maximum(np.where(done, times_ns[completion], last_ns), start_ns)

@@ -31,7 +31,7 @@ from harness.experiment import Experiment
 from harness.verdict import SEVERITY
 from reports.experiments import differing
 from reports.runs import RunSummary
-from reports.wording import visible
+from reports.wording import count_text, visible
 
 #: Results from the best to the worst, as the colours of cells tell them.
 _WORST = {"pass": 0, "skipped": 1, "unfinished": 2, "unknown": 3, "fail": 4}
@@ -142,13 +142,19 @@ class Campaign:
         found = sum(score.failed > 0 for score in self.flaws)
         parts = []
         if self.flaws:
-            parts.append(f"{found} of {_many(len(self.flaws), 'planted flaw')} found")
-        if self.sound:
-            alarms = [visible(score.system, 80) for score in self.sound if score.failed]
-            count = sum(score.runs for score in self.sound)
-            told = f"{', '.join(alarms)} failed" if alarms else "no failure"
+            parts.append(f"{found} of {count_text(len(self.flaws), 'planted flaw')} found")
+        judged = sum(score.judged for score in self.sound)
+        if judged:
+            failed = sum(score.failed for score in self.sound)
             flaw = "one" if self.flaws else "a planted flaw"
-            parts.append(f"{told} in {_many(count, 'run')} without {flaw}")
+            runs = f"{count_text(judged, 'run')} without {flaw}"
+            names = ", ".join(visible(score.system, 80) for score in self.sound if score.failed)
+            parts.append(
+                f"{failed:,} of {runs} failed: {names}" if failed else f"no failure in {runs}"
+            )
+        odd = sum(score.runs - score.judged for score in (*self.flaws, *self.sound))
+        if odd:
+            parts.append(f"{count_text(odd, 'run')} undecided or unfinished")
         text = "; ".join(parts)
         return f"{text[:1].upper()}{text[1:]}." if text else "No run can be read."
 
@@ -230,7 +236,3 @@ def _identity(experiment: Experiment) -> str:
 
 def _row(row: tuple[str, str | None]) -> tuple[str, str]:
     return row[0], row[1] or ""
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

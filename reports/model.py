@@ -24,13 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history import FAIL, INFO, OK, History
+from harness.simulation.recording import Recording
 from harness.verdict import SEVERITY, Outcome, Verdict, worst
 from reports.blind_spots import BlindSpots
 from reports.calls import OPEN, Calls
 from reports.faults import FaultLane, fault_lanes
 from reports.findings import Anomaly, Distribution, anomalies, distributions
 from reports.ladder import Model, ladder
-from reports.telling import Statement, statement_of
+from reports.telling import Statement, sentences_of, statement_in_short, statement_of
 from reports.witness import Witness, witness_context, witness_of
 from reports.wording import COMMAND_CHARACTERS, value_text, visible
 
@@ -138,12 +139,14 @@ def build_report(
     replay_command: str,
     broken_off: Mapping[str, str] | None = None,
     idle_rows: Collection[int] = (),
+    recording: Recording | None = None,
 ) -> Report:
     """The report of one run; see `reports.render_report`.
 
     Raises PairingError if the history's operations contradict.
     """
-    calls = Calls.of(history, concurrency=_concurrency(facts))
+    until_ns = 0 if recording is None else _until_ns(recording, verdicts)
+    calls = Calls.of(history, concurrency=_concurrency(facts), until_ns=until_ns)
     origin_ns = 0 if calls.first_ns < ORIGIN_MAX_NS and calls.timed else calls.first_ns
     ranked = sorted(verdicts, key=lambda verdict: -SEVERITY[verdict.outcome])
     attempts = [
@@ -201,6 +204,13 @@ def build_report(
     )
 
 
+def _until_ns(recording: Recording, verdicts: Sequence[Verdict]) -> int:
+    """Until when the run went on: that may be long after the last row of its history."""
+    told = [one for verdict in verdicts for one in sentences_of(verdict.witness or {})]
+    seen = [one.time_ns for one in told if one.time_ns is not None]
+    return max(recording.facts.duration_ns, *(at for at in seen if at < ORIGIN_MAX_NS), 0)
+
+
 def _concurrency(facts: Mapping[str, str]) -> int | None:
     """How many threads the run had, if its facts say so in figures."""
     for name in ("concurrency", "clients"):
@@ -219,7 +229,7 @@ def _check(verdict: Verdict, *, untold: bool = False) -> Check:
     return Check(
         name=visible(verdict.checker, 80),
         outcome=verdict.outcome,
-        reason=visible(verdict.reason),
+        reason=visible(statement_in_short(verdict)),
         could_not_detect=_bounded_list(verdict.could_not_detect),
         details=(*(witness_context(verdict.witness or {}) if untold else ()), *shown),
     )

@@ -32,12 +32,12 @@ FAULTS_MAX = 150
 
 SCRIPTS = (
     *("copy.js", "data.js", "words.js", "causes.js", "axis.js", "view.js", "stage.js"),
-    *("stage_nodes.js", "gestures.js", "inspector.js", "history.js", "main.js"),
+    *("stage_nodes.js", "sightings.js", "gestures.js", "inspector.js", "history.js", "main.js"),
 )
 #: For the help on the page; scripts/gestures.js does what they say.
 KEYS = (
     ("j / k", "next or previous event of the kind that is selected"),
-    ("n / p", "next or previous operation of the witness"),
+    ("n / p", "next or previous operation, or sighting, of the witness"),
     ("+ / -", "zoom in or out; 0 shows the whole run"),
     ("← / →", "pan, while the stage has the focus"),
     ("w", "warp: give every event the same room"),

@@ -84,11 +84,26 @@ def statement_of(verdict: Verdict) -> Statement | None:
         return None
     return Statement(
         checker=visible(verdict.checker, 80),
-        reason=visible(verdict.reason),
+        reason=visible(statement_in_short(verdict)),
         told=told,
         table=table,
         conclusion=conclusion_of(witness),
     )
+
+
+def statement_in_short(verdict: Verdict) -> str:
+    """The reason of `verdict`, without a last parenthesis that only has its sentences again.
+
+    >>> seen = ["0.1 s  n1 leads term 3", "0.2 s  n2 leads term 3"]
+    >>> statement_in_short(Verdict(
+    ...     checker="invariants", outcome="fail", reason=f"two leaders ({seen[0]}; {seen[1]})",
+    ...     witness={"sentences": [{"text": text} for text in seen]}))
+    'two leaders'
+    """
+    told = [item.get("text") for item in _list((verdict.witness or {}).get("sentences"))
+            if isinstance(item, Mapping)]  # fmt: skip
+    again = f" ({'; '.join(map(str, told))})" if told else ""
+    return verdict.reason.removesuffix(again)
 
 
 def sentences_of(witness: Mapping[str, Any]) -> tuple[Told, ...]:

@@ -76,6 +76,7 @@ def model_of(data: RunData) -> Report:
         replay_command=data.replay_command,
         broken_off=data.broken_off,
         idle_rows=data.idle_rows,
+        recording=data.recording,
     )
 
 

@@ -74,4 +74,10 @@ class Broadcast(ConvergentWorkload):
         raise self.unknown(invocation.f, "broadcast", "read", "replica", "cost")
 
     def checkers(self) -> Sequence[Checker]:
-        return [Convergence(), StrongEventual(), EveryMessage(), RepairQuiet(), Stats()]
+        return [
+            Convergence(nodes=self.setting.nodes),
+            StrongEventual(),
+            EveryMessage(),
+            RepairQuiet(),
+            Stats(),
+        ]

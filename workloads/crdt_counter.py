@@ -76,4 +76,10 @@ class CrdtCounter(ConvergentWorkload):
         raise self.unknown(invocation.f, "increment", "decrement", "read", "replica")
 
     def checkers(self) -> Sequence[Checker]:
-        return [Convergence(), StrongEventual(), Counter(), RepairQuiet(), Stats()]
+        return [
+            Convergence(nodes=self.setting.nodes),
+            StrongEventual(),
+            Counter(),
+            RepairQuiet(),
+            Stats(),
+        ]

@@ -73,4 +73,10 @@ class CrdtSet(ConvergentWorkload):
         raise self.unknown(invocation.f, "add", "remove", "read", "replica")
 
     def checkers(self) -> Sequence[Checker]:
-        return [Convergence(), StrongEventual(), SetFull(), RepairQuiet(), Stats()]
+        return [
+            Convergence(nodes=self.setting.nodes),
+            StrongEventual(),
+            SetFull(),
+            RepairQuiet(),
+            Stats(),
+        ]

@@ -100,7 +100,7 @@ class LwwRegister(ConvergentWorkload):
 
     def checkers(self) -> Sequence[Checker]:
         return [
-            Convergence(),
+            Convergence(nodes=self.setting.nodes),
             LevelContracts(nodes=self.setting.nodes),
             LastWriterWins(),
             NoResurrection(),

@@ -42,6 +42,7 @@ from checkers.consistency.saturation import saturated
 from checkers.consistency.search import Found, Search
 from checkers.consistency.words import circle, never_written, witness
 from checkers.linearizability import Linearizability
+from checkers.words import all_of
 from harness.errors import UsageError
 from harness.history import History
 from harness.verdict import Checker, Verdict
@@ -135,8 +136,9 @@ class SequentialConsistency(Checker):
             checker=self.name,
             outcome="pass",
             reason=(
-                f"Sequentially consistent: some order of all {len(accesses):,} operations keeps "
-                f"that of each of the {sessions:,} process{'es' * (sessions != 1)}."
+                f"Sequentially consistent: some order of {all_of(len(accesses), 'operation')} "
+                f"keeps that of {'its' if sessions == 1 else f'each of the {sessions:,}'} "
+                f"process{'es' * (sessions != 1)}."
             ),
             could_not_detect=_could_not_detect(accesses),
             details=self._details(accesses, method, configurations),

@@ -194,9 +194,9 @@ class SessionGuarantee(Checker):
 
     def _passed(self, accesses: Accesses, choice: Choice) -> Verdict:
         sessions = len(accesses.sessions)
-        reason = (
-            f"Every one of the {sessions:,} sessions has {self.name}: {len(accesses):,} operations."
-        )
+        whole = "The only session" if sessions == 1 else f"Every one of the {sessions:,} sessions"
+        operations = f"{len(accesses):,} operation{'s' * (len(accesses) != 1)}"
+        reason = f"{whole} has {self.name}: {operations}."
         return self._verdict(accesses, "pass", reason, choice)
 
     def _failed(self, accesses: Accesses, choice: Choice, blame: str = "") -> Verdict:

@@ -34,7 +34,15 @@ from typing import Any
 from checkers.convergence.final import Ending
 from checkers.convergence.findings import Findings
 from checkers.convergence.records import Records
-from checkers.convergence.words import count, distribution, milliseconds, node_name, seconds
+from checkers.convergence.words import (
+    count,
+    distribution,
+    listed,
+    milliseconds,
+    node_name,
+    seconds,
+)
+from checkers.words import all_of
 from harness.errors import UsageError
 from harness.history import History
 from harness.verdict import Checker, Verdict
@@ -44,7 +52,6 @@ _KEYS_NAMED = 100
 
 _BLIND = (
     "what happens between two probes: times to converge are as fine as the probes are close",
-    "nodes that no client talks with",
     "whether two replicas that have different tombstones differ: a tombstone counts as nothing",
     "a write that nobody was told had happened, and that no replica has",
 )
@@ -54,15 +61,18 @@ class Convergence(Checker):
     """After the last fault heals, all replicas come to show the same state.
 
     `bound_ns`: how long after quiet that may take, in nanoseconds; None: until the last probe.
-    Raises UsageError on a bound that is not positive, and from `check` on malformed probes.
+    `nodes`: how many replicas there are, numbered from 1, so that the verdict can say which of them
+    nobody asked; None: that is not known. Raises UsageError on a bound that is not positive, and
+    from `check` on malformed probes.
     """
 
     name = "convergence"
 
-    def __init__(self, *, bound_ns: int | None = None) -> None:
+    def __init__(self, *, bound_ns: int | None = None, nodes: int | None = None) -> None:
         if bound_ns is not None and bound_ns <= 0:
             raise UsageError(f"A bound of {bound_ns} ns: replicas need some time to converge.")
         self.bound_ns = bound_ns
+        self.nodes = nodes
 
     def check(self, history: History) -> Verdict:
         records = Records.of(history)
@@ -70,7 +80,7 @@ class Convergence(Checker):
         why_not = unsuitable(records, ending)
         if why_not:
             return Verdict(checker=self.name, outcome="skipped", reason=why_not)
-        return _Judgement(records, ending, self.bound_ns).verdict()
+        return _Judgement(records, ending, self.bound_ns, self.nodes).verdict()
 
 
 def unsuitable(records: Records, ending: Ending) -> str | None:
@@ -96,10 +106,13 @@ def unsuitable(records: Records, ending: Ending) -> str | None:
 class _Judgement:
     """One history on trial."""
 
-    def __init__(self, records: Records, ending: Ending, bound_ns: int | None) -> None:
+    def __init__(
+        self, records: Records, ending: Ending, bound_ns: int | None, nodes: int | None
+    ) -> None:
         self.records = records
         self.ending = ending
         self.bound_ns = bound_ns
+        self.nodes = nodes
         self.findings = Findings(records, ending)
         self.settled = ending.settled()
 
@@ -127,10 +140,30 @@ class _Judgement:
         within = f"within {seconds(max(took_ns, 0))} of {findings.quiet()}"
         return self._made(
             "pass",
-            f"All {count(len(findings.views), 'replica')} that answered agree on "
+            f"{self._who()} "
             f"{count(len(self.settled), findings.noun)}, {within if self.settled else 'at once'}.",
             "converged",
         )
+
+    def _who(self) -> str:
+        """The replicas that told their state, by number."""
+        answered = len(self.findings.views)
+        agree = "shows" if answered == 1 else "agree on"
+        if self.nodes is not None and answered < self.nodes:
+            return f"The {answered} of {count(self.nodes, 'replica')} that answered {agree}"
+        return f"{all_of(answered, 'replica').capitalize()} that answered {agree}"
+
+    def _blind(self) -> tuple[str, ...]:
+        """What agreement of those that answered does not say."""
+        if self.nodes is None:
+            return (*_BLIND, "nodes that no client talks with")
+        asked = self.ending.last
+        unasked = [node for node in range(1, self.nodes + 1) if node not in asked]
+        if not unasked:
+            return _BLIND
+        names = listed(map(node_name, unasked))
+        number = f"{len(unasked)} of {count(self.nodes, 'replica')}"
+        return (f"the state of {names}: {number} that no client talks with", *_BLIND)
 
     def _past(self, bound_ns: int) -> bool:
         """Whether every replica was asked when the bound was over."""
@@ -148,7 +181,7 @@ class _Judgement:
             outcome=outcome,
             reason=reason,
             witness=witness,
-            could_not_detect=() if outcome == "fail" else _BLIND,
+            could_not_detect=() if outcome == "fail" else self._blind(),
             details={
                 "kind": kind,
                 "data": self.records.kind,

@@ -40,6 +40,7 @@ from checkers.convergence.words import (
     node_name,
     seconds,
 )
+from checkers.words import all_of
 from harness.history import FAIL, INVOKE, OK, History
 from harness.verdict import Checker, Verdict
 
@@ -93,7 +94,7 @@ class Counter(Checker):
             return Verdict(
                 checker=self.name,
                 outcome="pass",
-                reason=f"All {count(len(readings), 'read')} showed totals that the "
+                reason=f"{all_of(len(readings), 'read').capitalize()} showed totals that the "
                 f"{count(len(amounts), 'update')} can make.",
                 could_not_detect=_BLIND,
                 details=details,
@@ -213,7 +214,7 @@ def _final(records: Records, story: Story) -> str:
         return ""
     span = str(sums.low) if sums.low == sums.high else f"from {sums.low} to {sums.high}"
     text = (
-        f"In the end all {count(len(ending.last), 'replica')} count {total}, but what was "
+        f"In the end {all_of(len(ending.last), 'replica', 'count')} {total}, but what was "
         f"acknowledged makes {sure}"
         + (f", with {count(len(unsure), 'unanswered update')} {span}" if unsure else "")
         + "."

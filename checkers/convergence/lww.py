@@ -44,6 +44,7 @@ from checkers.convergence.words import (
     skipped,
     told,
 )
+from checkers.words import all_of
 from harness.history import History
 from harness.verdict import Checker, Verdict
 
@@ -130,7 +131,7 @@ def _final(records: Records, story: Story) -> Iterator[tuple[str, str]]:
         fault, _ = since(records, winner, node)
         stands = showed(value, stamp)
         text = (
-            f"In the end all {count(len(ending.last), 'replica')} show {stands} in {shown(key)}, "
+            f"In the end {all_of(len(ending.last), 'replica', 'show')} {stands} in {shown(key)}, "
             f"but the greatest timestamp is {plain(winner.stamp)}: {told(winner)}"
             f"{f'; since {fault}' if fault else ''}."
         )

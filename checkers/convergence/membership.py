@@ -112,7 +112,9 @@ class Membership(Checker):
         return Verdict(
             checker=self.name,
             outcome="pass",
-            reason=f"In the end all {count(len(details['nodes']), 'node')} see each other.",
+            reason="In the end the only node sees nobody else."
+            if len(details["nodes"]) == 1
+            else f"In the end all {count(len(details['nodes']), 'node')} see each other.",
             could_not_detect=(
                 "what nodes believe between two answers",
                 "nodes that are down without the nemesis saying so",

@@ -104,7 +104,8 @@ class RepairQuiet(Checker):
         return Verdict(
             checker=self.name,
             outcome="pass",
-            reason=f"All replicas agree since {seconds(agreed_ns)}, and repair moved nothing in "
+            reason=f"All replicas that answered agree since {seconds(agreed_ns)}, and repair moved "
+            "nothing in "
             f"{count(looks, 'later answer')}.",
             could_not_detect=("repair that moves things less often than replicas were asked",),
             details=details,

@@ -49,6 +49,7 @@ from checkers.convergence.words import (
     skipped,
     told,
 )
+from checkers.words import all_of
 from harness.history import History
 from harness.verdict import Checker, Verdict
 
@@ -247,7 +248,7 @@ def _standing(records: Records, story: Story) -> list[str]:
         winner = merge.overlooked(key, view)
         if winner is not None and winner.deletes:
             text = (
-                f"{shown(key)} is there in the end, at all {count(len(ending.last), 'replica')}, "
+                f"{shown(key)} is there in the end, at {all_of(len(ending.last), 'replica')}, "
                 f"in spite of {told(winner)}."
             )
             story.say(text, [*winner.call.rows, *view.call.rows])

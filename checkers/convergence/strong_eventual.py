@@ -36,6 +36,7 @@ from checkers.convergence.words import (
     shown,
     skipped,
 )
+from checkers.words import all_of
 from harness.history import History
 from harness.verdict import Checker, Verdict
 
@@ -73,7 +74,7 @@ class StrongEventual(Checker):
             return Verdict(
                 checker=self.name,
                 outcome="pass",
-                reason=f"In all {count(len(views), 'answer')}, equal updates made equal states "
+                reason=f"In {all_of(len(views), 'answer')}, equal updates made equal states "
                 f"({count(compared, 'set')} of updates at more than one replica).",
                 could_not_detect=_BLIND,
                 details=details,

@@ -71,8 +71,10 @@ class UniqueIds(Checker):
             return Verdict(
                 checker=self.name,
                 outcome="pass",
-                reason=f"All {count(len(given), 'identifier')} are different, and those of each "
-                f"node go up.",
+                reason="Only one identifier was given, so none repeats."
+                if len(given) == 1
+                else f"All {count(len(given), 'identifier')} are different, and those of each "
+                "node go up.",
                 could_not_detect=(
                     "identifiers that nobody was told, because their call was not answered",
                 ),

@@ -51,6 +51,7 @@ from checkers.linearizability.explain import Explanation, explain
 from checkers.linearizability.model import Call, Model, shown
 from checkers.linearizability.models import MODELS, resolve
 from checkers.linearizability.problem import Problem
+from checkers.words import all_of
 from harness.errors import UsageError, unknown_name
 from harness.history import History
 from harness.verdict import Checker, Verdict
@@ -267,7 +268,7 @@ def _key_count(problem: Problem) -> int:
 def _legal(problem: Problem) -> str:
     keys = _key_count(problem)
     of = f" on {keys:,} keys" if keys > 1 else ""
-    return f"Linearizable: some order explains all {len(problem):,} operations{of}."
+    return f"Linearizable: some order explains {all_of(len(problem), 'operation')}{of}."
 
 
 def _could_not_detect(problem: Problem) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from checkers.linearizability.codes import (
 )
 from checkers.linearizability.model import Call, shown
 from checkers.linearizability.problem import Problem
+from checkers.words import all_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +129,8 @@ class Contradiction:
         if np.isin(np.flatnonzero(writers), over).all():
             gone = self._gone(value, verb, first).removesuffix(".")
             yield (
-                f"{gone}; and all {int(writers.sum()):,} calls that wrote {value} had ended before "
-                f"the write of {self._value(self._shows(first) or 0)} began."
+                f"{gone}; and {all_of(int(writers.sum()), 'call')} that wrote {value} had ended "
+                f"before the write of {self._value(self._shows(first) or 0)} began."
             )
 
     def _gone(self, value: str, verb: str, step: Step) -> str:

@@ -36,6 +36,7 @@ from checkers.porcupine.library import LIBRARY, Status, status_of
 from checkers.porcupine.process import Answer, Decision, decide
 from checkers.porcupine.request import Request
 from checkers.porcupine.witness import describe, narrow
+from checkers.words import all_of
 from harness.errors import UsageError
 from harness.history import History
 from harness.verdict import Checker, Outcome, Verdict
@@ -125,7 +126,7 @@ class Porcupine(Checker):
             reason, witness = describe(history, problem, part, shortest=shortest)
         elif decision.answer == "legal":
             keys = f" on {len(problem.key_ids):,} keys" if len(problem.key_ids) > 1 else ""
-            reason = f"Linearizable, says Porcupine, all {len(problem):,} operations{keys}."
+            reason = f"Linearizable, says Porcupine, {all_of(len(problem), 'operation')}{keys}."
         else:
             reason = self._undecided(problem, decision)
         return Verdict(

@@ -11,6 +11,8 @@ function thingAt(stage, x, y) {
     const call = nearestCall(stage, thread, x);
     if (call >= 0) return { kind: "call", id: call };
   }
+  const seen = stage.drawnSightings?.find((one) => Math.hypot(one.x - x, one.y - y) < BADGE + 2);
+  if (seen) return seen.thing;
   for (const mark of stage.drawnMarks ?? []) {
     if (Math.hypot(mark.x - x, mark.y - y) < 7) {
       return {
@@ -197,10 +199,13 @@ function revealWitness({ run, view, witnesses }, witness) {
   look(view, start - room, end + room);
 }
 
-/** Selects the next operation of a witness; shows the stage, where it is drawn. */
+/** Selects the next operation of a witness, or the next sighting; shows the stage. */
 function stepWitness(stage, by) {
-  const { run, view, witnesses } = stage;
-  if (!witnesses.length) return;
+  const { run, view, witnesses, sightings: seen } = stage;
+  if (!witnesses.length) {
+    if (seen.length) stepSighting(stage, by);
+    return;
+  }
   const at = witnesses.findIndex(({ call }) => view.selection?.kind === "call"
     && view.selection.id === call);
   const next = at < 0 ? (by > 0 ? 0 : witnesses.length - 1)

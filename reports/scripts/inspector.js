@@ -14,8 +14,9 @@ function listenToSelection(stage, panel) {
   update();
 }
 
-function hint({ witnesses }) {
-  const keys = witnesses.length ? "n for the next operation of the witness, " : "";
+function hint({ witnesses, sightings: seen }) {
+  const keys = witnesses.length ? "n for the next operation of the witness, "
+    : seen.length ? "n for the next sighting, " : "";
   return make("p", { className: "muted small" },
     `Nothing is selected. Click a mark, or press ${keys}j for the next operation, ? for help.`);
 }
@@ -27,6 +28,8 @@ function described(stage, thing) {
   const name = `n${thing.id} at ${momentText(run, thing.time, 6)}`;
   return [
     make("h4", {}, thing.word ? `${name}: ${thing.word}` : name),
+    ...sightingsAt(stage, thing).map(({ letter, text }) => (
+      make("p", {}, make("bdi", {}, text), ` (${letter})`))),
     columns(
       statesTable(run, [thing.id], [thing.time - 1, thing.time], ["just before", "then"]),
       causes(stage)),

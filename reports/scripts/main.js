@@ -46,32 +46,17 @@ function linkWitnesses({ run, view, witnesses }) {
   });
 }
 
-/** What a checker saw at a node, in its sentences: [time, text, thing]. */
-function sightings() {
-  return [...document.querySelectorAll(".sighting")].map((item) => {
-    const time = Number(item.dataset.time);
-    return [time, item.textContent.trim(), { kind: "node", id: Number(item.dataset.node), time }, item];
-  });
-}
-
-/** Sentences about a node at a moment lead there. */
-function linkSightings({ run, view }) {
-  for (const [, text, thing, item] of sightings()) {
-    const button = make("button", { className: "plain", type: "button", ariaLabel: `Show: ${text}` }, "show");
-    button.addEventListener("click", () => select(run, view, thing));
-    item.lastElementChild.append(" ", button);
-  }
-}
-
 /** Moments worth a look, for the list: witnesses, starts of faults, new leaders. */
-function moments(run, witnesses) {
+function moments({ run, witnesses, sightings: seen }) {
   const groups = [["Witness", []], ["Faults", []], ["Leaders", []]];
   for (const { call, number, culprit } of witnesses) {
     const about = culprit ? " (unexplained)" : "";
     groups[0][1].push([run.calls.start[call], `operation ${number}: ${callText(run, call, 30)}${about}`,
       { kind: "call", id: call }]);
   }
-  for (const [time, text, thing] of sightings()) groups[0][1].push([time, text, thing]);
+  for (const { time, letter, text, thing } of seen) {
+    groups[0][1].push([time, `${letter}: ${text}`, thing]);
+  }
   for (const lane of run.header.lanes) {
     for (const [start, end, state] of lane.faults) {
       groups[1][1].push([start, `${lane.name} begins`, null]);
@@ -93,8 +78,8 @@ function moments(run, witnesses) {
 const MOMENTS_MAX = 150;
 
 function fillMoments(stage, list) {
-  const { run, view, witnesses } = stage, choices = [];
-  for (const [name, found] of moments(run, witnesses)) {
+  const { run, view } = stage, choices = [];
+  for (const [name, found] of moments(stage)) {
     const group = make("optgroup", { label: name });
     for (const [time, text, thing] of found.slice(0, MOMENTS_MAX)) {
       group.append(make("option", { value: String(choices.length) }, `${momentText(run, time)}  ${text}`));
@@ -134,7 +119,7 @@ function makeStage(run, view) {
   const canvas = document.getElementById("stage-canvas");
   const stage = {
     run, view, canvas, context: canvas.getContext("2d"), tip: document.getElementById("stage-tip"),
-    witnesses: witnessCalls(run), ratio: 1,
+    witnesses: witnessCalls(run), sightings: sightings(), ratio: 1,
   };
   const fit = () => {
     const width = canvas.parentElement.clientWidth;
@@ -193,21 +178,17 @@ function listenToButtons(stage) {
   return page;
 }
 
-/** Time to either side of the last sighting that a reader sees first. */
-const SIGHTING_NS = 150e6;
-
 /** A reader of a failed run first sees what nothing explains. */
-function beginAtWitness({ run, view, witnesses }) {
+function beginAtWitness(stage) {
+  const { run, view, witnesses } = stage;
   const first = witnesses.filter(({ witness }) => witness === 1);
   const told = first.find(({ culprit }) => culprit) ?? first.at(-1);
-  const last = sightings().at(-1);
-  if (!told && last) {
-    look(view, last[0] - SIGHTING_NS, last[0] + SIGHTING_NS);
-    select(run, view, last[2], { show: false });
+  if (told) {
+    revealWitness(stage, 1);
+    select(run, view, { kind: "call", id: told.call }, { show: false });
+  } else if (stage.sightings.length) {
+    showSightings(stage);
   }
-  if (!told) return;
-  revealWitness({ run, view, witnesses }, 1);
-  select(run, view, { kind: "call", id: told.call }, { show: false });
 }
 
 async function comeAlive() {

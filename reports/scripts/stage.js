@@ -86,6 +86,7 @@ function paint(stage) {
   paintMarks(stage);
   paintRates(stage);
   paintPointer(stage);
+  paintSightings(stage);
   context.restore();
   paintNames(stage);
 }

@@ -268,9 +268,14 @@ function paintRates(stage) {
   context.globalAlpha = 1;
   context.fillStyle = theme.muted;
   context.textAlign = "left";
+  const answers = places[bins] - places[0];
+  if (!answers) {
+    context.fillText("nothing succeeded in this time", axis.left + 4, y + 6);
+    return;
+  }
   const figure = Number((most * 1e9).toPrecision(3)).toLocaleString("en");
   context.fillText(`${figure} a second at most`, axis.left + 4, y + 6);
-  const stride = Math.max(1, Math.ceil((places[bins] - places[0]) / MEASURED_MAX));
+  const stride = Math.max(1, Math.ceil(answers / MEASURED_MAX));
   const { start, stop } = stage.run.calls;
   const sorted = rates.map((_, bin) => {
     const took = [];
@@ -349,6 +354,7 @@ function paintOverview(stage) {
   for (const { call, culprit } of stage.witnesses) {
     if (culprit) context.fillRect(x(run.calls.start[call]) - 1, y, 2.5, height);
   }
+  for (const { time } of stage.sightings) context.fillRect(x(time) - 1, y, 2.5, height);
   context.globalAlpha = 0.62;
   context.fillStyle = theme.paper;
   context.fillRect(left, y, x(view.start) - left, height);

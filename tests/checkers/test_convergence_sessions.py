@@ -82,7 +82,7 @@ TABLE: dict[str, tuple[type[Checker], str, str, str]] = {
         MonotonicReads,
         "1000 0 write x 7 One = 1.0.1\n 2000 0 replica = 1 x:7@1.0.1\n 2500 0 replica",
         "pass",
-        "1 operations",
+        "has monotonic-reads: 1 operation.",
     ),
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from checkers.consistency import SequentialConsistency
 from checkers.convergence import (
     Broadcast,
     Convergence,
@@ -27,6 +28,7 @@ from checkers.convergence import (
 )
 from checkers.convergence.notation import parse
 from checkers.kit import check_checker
+from checkers.linearizability import Linearizability
 from harness.errors import UsageError
 from harness.history import History, Recorder
 from harness.verdict import Checker
@@ -47,6 +49,16 @@ TABLE: dict[str, Line] = {
         """,
         "pass",
         "All 2 replicas that answered agree on 1 key, within 0.300 s of the last fault, the",
+    ),
+    "few of them answered": (
+        lambda: Convergence(nodes=7),
+        """
+        1000 0 write x 7 One = 1.0.1
+        5100 0 replica = 1 x:7@1.0.1
+        5300 1 replica = 2 x:7@1.0.1
+        """,
+        "pass",
+        "The 2 of 7 replicas that answered agree on 1 key, within",
     ),
     "one lacks a write since the partition": (
         Convergence,
@@ -472,3 +484,46 @@ def test_a_malformed_replica_says_what_is_wanted() -> None:
         recorder.append(time_ns=time_ns, process=0, type=type_, f="replica", value=value)
     with pytest.raises(UsageError, match="docs/convergence.md has the conventions"):
         Convergence().check(recorder.history())
+
+
+@pytest.mark.parametrize(
+    ("nodes", "told"),
+    [
+        (None, "nodes that no client talks with"),
+        (7, "the state of n2, n4, n5, n6 and n7: 5 of 7 replicas that no client talks with"),
+        (4, "the state of n2 and n4: 2 of 4 replicas that no client talks with"),
+    ],
+)
+def test_replicas_that_nobody_asked_are_a_blind_spot(nodes: int | None, told: str) -> None:
+    history = parse(
+        """
+        1000 0 add 5 =
+        2000 0 replica = 1 5
+        2000 1 replica = 3 5
+        """
+    )
+    assert told in Convergence(nodes=nodes).check(history).could_not_detect
+
+
+def test_no_replica_is_a_blind_spot_where_all_were_asked() -> None:
+    spots = Convergence(nodes=1).check(parse("1000 0 add 5 =\n2000 0 replica = 1 5"))
+    assert not any("no client talks with" in spot for spot in spots.could_not_detect)
+
+
+@pytest.mark.parametrize(
+    ("checker", "text", "reason"),
+    [
+        (Convergence(), "1000 0 add 5 =\n2000 0 replica = 1 5", "The only replica that answered s"),
+        (Convergence(nodes=3), "1000 0 add 5 =\n2000 0 replica = 1 5", "The 1 of 3 replicas that"),
+        (Linearizability(), "1000 0 write x 7 =", "some order explains the only operation."),
+        (
+            SequentialConsistency(),
+            "1000 0 write x 7 One = 1.0.1",
+            "of the only operation keeps that of its",
+        ),
+    ],
+)
+def test_one_thing_is_not_told_as_many(checker: Checker, text: str, reason: str) -> None:
+    verdict = checker.check(parse(text))
+    assert verdict.outcome == "pass"
+    assert reason in verdict.reason

@@ -21,7 +21,7 @@ from harness.verdict import Checker
 Line = tuple[Callable[[], Checker], str, str, str]
 
 TABLE: dict[str, Line] = {
-    "exact": (Counter, "1000 0 increment 3 =\n 2000 0 count = - 3", "pass", "All 1 read"),
+    "exact": (Counter, "1000 0 increment 3 =\n 2000 0 count = - 3", "pass", "The only read"),
     "too few": (
         Counter,
         "1000 0 increment 3 =\n 2000 0 count = - 2",
@@ -44,7 +44,7 @@ TABLE: dict[str, Line] = {
         Counter,
         "1000 0 increment 3 =\n 1500 1 decrement 5 ?\n 2000 0 count = - -2",
         "pass",
-        "All 1 read",
+        "The only read",
     ),
     "a failed one counts not": (
         Counter,

@@ -41,9 +41,8 @@ TABLE: dict[str, Line] = {
         9000 0 replica = 1 x:7@1.0.1
         """,
         "fail",
-        "In the end all 1 replica show 7 (1.0 n1) in 'x', but the greatest timestamp is 2.0 n2: "
-        "the "
-        "write of 8 to 'x' by process 1",
+        "In the end the only replica shows 7 (1.0 n1) in 'x', but the greatest timestamp is "
+        "2.0 n2: the write of 8 to 'x' by process 1",
     ),
     "a node does not know its own write": (
         LastWriterWins,
@@ -127,7 +126,8 @@ TABLE: dict[str, Line] = {
         9000 0 replica = 1 x:7@1.0.1
         """,
         "fail",
-        "'x' is there in the end, at all 1 replica, in spite of the deletion of 'x' by process 1",
+        "'x' is there in the end, at the only replica, in spite of the deletion of 'x' by "
+        "process 1",
     ),
     "an element comes back": (
         NoResurrection,

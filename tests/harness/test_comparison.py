@@ -144,7 +144,10 @@ def test_a_small_grid_is_run_and_found_again_in_several_processes() -> None:
 def test_names_are_checked_before_anything_runs() -> None:
     for systems, scenarios, text in [
         (["raff"], ["chained"], "Did you mean 'raft'"),
-        (["raft"], ["chaind"], "Did you mean 'chained"),
+        (["raft"], ["chaind"], "no scenario called 'chaind'. Did you mean 'chained"),
+        (["raft"], ["foo"], r"no scenario called 'foo'.\nAvailable: chained, chained-slow, constr"),
+        (["raft"], [""], "no scenario called ''"),
+        (["raft"], [], "no scenario was named"),
         (["raft"], ["partition"], "is no scenario.*\n*.*quorum-loss"),
         ([], ["chained"], "no system was named"),
     ]:

@@ -92,9 +92,16 @@ def replace_of(experiment: Experiment, **changes: Any) -> Experiment:
     [
         (["pass"] * 3, ["fail"], "1 of 1 planted flaw found; no failure in 3 runs", "pass"),
         (["pass"], ["pass"], "0 of 1 planted flaw found", "unknown"),
-        (["pass", "fail"], ["fail"], "raft failed in 2 runs without one", "fail"),
-        (["pass", "interrupted"], ["fail"], "no failure in 2 runs", "unknown"),
-        (["pass", "skipped"], ["fail"], "no failure in 2 runs", "unknown"),
+        (["pass", "fail"], ["fail"], "found; 1 of 2 runs without one failed: raft.", "fail"),
+        (["pass"] * 39 + ["fail"], [], "1 of 40 runs without a planted flaw failed: raft.", "fail"),
+        (["pass", "interrupted"], ["fail"], "no failure in 1 run without one; ", "unknown"),
+        (
+            ["pass", "skipped"],
+            ["fail"],
+            "no failure in 1 run without one; 1 run undecided",
+            "unknown",
+        ),
+        (["interrupted", "unknown"], [], "2 runs undecided or unfinished.", "unknown"),
     ],
 )
 def test_the_headline_and_what_it_comes_to(

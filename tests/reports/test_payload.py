@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from harness.columns import pack, unpack
 from harness.errors import UsageError
@@ -312,3 +313,29 @@ def test_the_script_reads_what_python_wrote(long_run: Callable[[int, int], Histo
         if op.process == 1 and op.f == "read" and op.type == "ok"
     ]  # fmt: skip
     assert read["edn"] == '[[:append 1 [nil -12345678901234567890N]] {"a" "x:y,\\"z"}]'
+
+
+class Part(Struct):
+    name: str
+    data: list[Any]
+
+
+class Whole(Struct):
+    number: int
+    parts: tuple[Part, ...]
+    rest: Any = None
+
+
+def test_of_a_long_message_only_the_beginning_is_put_into_words() -> None:
+    sizes = (3, 2_000, 0, 299, 300, 301, 900)
+    messages = [
+        Whole(number, (Part("'", [b"'x"] * 2), Part('"', list(range(size)))), {"a": [number]})
+        for number, size in enumerate(sizes)
+    ]
+    log = Log(nodes=2)
+    for number, message in enumerate(messages):
+        log.record((number, number, MESSAGE, 1, 2, message, number))
+    found = Recording.of(log, clients=0, facts=Facts())
+    texts = [repr(message) for message in messages]
+    told = [text if len(text) <= 300 else f"{text[:299]}…" for text in texts]
+    assert [found.bodies[number] for number in found.messages["body"].tolist()] == told

@@ -24,7 +24,10 @@ from harness.simulation.recording import Facts, Log, Recording
 from harness.simulation.trace import MESSAGE
 from harness.verdict import Verdict
 from reports import write_report
+from reports.campaign import campaign_of
+from reports.campaign_page import BesideStore, render_campaign
 from reports.loading import write_report_of_folder
+from reports.runs import RunSummary
 
 CHROMIUM = shutil.which("chromium")
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
@@ -343,11 +346,77 @@ def test_a_broken_invariant_is_shown_where_and_when_it_broke(
     first, last = (result.verdict.witness or {})["sentences"]
     page = opened(report_of(result))
     assert last["what"] in page.locator(".sighting").last.inner_text()
-    assert f"n={last['node']}@{last['time_ns'] / 1e9:.6f}" in settled(page)
-    assert width_ns(settled(page)) < 1e9
-    assert f"n{last['node']}" in page.locator("#inspector").inner_text()
+    here = f"n={last['node']}@{last['time_ns'] / 1e9:.6f}"
+    assert here in settled(page)
+    assert width_ns(settled(page)) < 1e9 + (last["time_ns"] - first["time_ns"]) * 1.2
+    assert f"{last['what']} (b)" in page.locator("#inspector").inner_text()
     page.locator(".sighting button").first.click()
-    assert f"n={first['node']}@" in settled(page)
+    assert f"n={first['node']}@{first['time_ns'] / 1e9:.6f}" in settled(page)
+    assert f"{first['what']} (a)" in page.locator("#inspector").inner_text()
+
+
+def late_violation(folder: Path) -> Path:
+    """The report of a run whose clients fell silent long before two leaders were seen."""
+    recorder = Recorder()
+    for number in range(24):
+        recorder.append(time_ns=number * 10**7, process=number, type="invoke", f="read")
+    seen = [(10**9, 1, "leads term 1"), (55 * 10**8, 3, "leads term 1")]
+    texts = [f"{at / 1e9:.6f} s  n{node} {what}" for at, node, what in seen]
+    verdict = Verdict(
+        checker="invariants", outcome="fail",
+        reason=f"election-safety: two leaders in one term ({'; '.join(texts)})",
+        witness={
+            "invariant": "election-safety",
+            "sentences": [
+                {"text": text, "time_ns": at, "node": node}
+                for text, (at, node, _) in zip(texts, seen, strict=True)
+            ],
+            "conclusion": "Both cannot be: two leaders in one term.",
+        },
+    )  # fmt: skip
+    recording = Recording.of(Log(nodes=3), clients=24, facts=Facts(duration_ns=55 * 10**8))
+    path = folder / "late.html"
+    write_report(
+        path, title="late", history=recorder.history(), verdicts=[verdict], facts={},
+        replay_command="x", recording=recording,
+    )  # fmt: skip
+    return path
+
+
+def test_the_stage_reaches_to_the_end_of_the_run(opened: Open, tmp_path: Path) -> None:
+    page = opened(late_violation(tmp_path))
+    assert page.locator("h1").inner_text() == "election-safety: two leaders in one term"
+    assert "5.5 s" in page.locator("header").inner_text()
+    assert page.inner_text("main").count("two leaders in one term") == 2, "check and conclusion"
+    for moment in ("1.000000 s", "5.500000 s"):
+        assert page.locator("#wrong ~ article").inner_text().count(moment) == 1
+    start, end = map(float, re.findall(r"t=([\d.]+)-([\d.]+)", settled(page))[0])
+    assert start < 1.0, "both are in view"
+    assert end == 5.5
+    assert "n=1@1.000000" in pressed(page, "p")
+    assert "n3 leads term 1 (b)" not in page.locator("#inspector").inner_text()
+    assert "n=3@5.500000" in pressed(page, "n")
+    assert "n3 leads term 1 (b)" in page.locator("#inspector").inner_text()
+    badges = "() => [...document.querySelectorAll('#stage-moments option')].map((o) => o.text)"
+    assert [text for text in page.evaluate(badges) if "leads" in text] == [
+        "1.000 s a: n1 leads term 1",
+        "5.500 s b: n3 leads term 1",
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_campaign_fits_a_phone(opened: Open, tmp_path: Path, scheme: str) -> None:
+    states = ("interrupted", "cut short", "crashed")
+    found = [
+        RunSummary(name=f"r/{seed}", state=state, changed_ns=seed, seed=seed, experiment=FINE)
+        for seed, state in enumerate(states, start=100)
+    ]  # fmt: skip
+    path = tmp_path / "campaign.html"
+    links = BesideStore(tmp_path, path)
+    path.write_text(render_campaign(campaign_of(found), links=links), encoding="utf-8")
+    phone = {"width": 390, "height": 800}
+    page = opened(path, ready=False, viewport=phone, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
 def test_a_passing_run(runs: Callable[..., Result], opened: Open) -> None:
