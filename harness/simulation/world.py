@@ -36,18 +36,18 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from heapq import heappop, heappush
 from random import Random
-from typing import Any, SupportsIndex
+from typing import Any
 
 from harness.errors import SplitbrainError, UsageError
 from harness.invariant import Invariant
 from harness.node import Node, NodeFactory, NodeStatus
 from harness.randomness import keyed_ratio, stream
+from harness.simulation import blame
 from harness.simulation.context import Timer
 from harness.simulation.driver import Tasks, Waiter
-from harness.simulation.failure import Endless, Misuse, calls
+from harness.simulation.failure import Endless, Misuse
 from harness.simulation.faults import carry_out
 from harness.simulation.guard import enter, guarded, leave
 from harness.simulation.lives import PAUSED, STATES, UP, Lives
@@ -266,7 +266,7 @@ class SimulatedWorld:
         try:
             link = self._links[source][destination]
         except (KeyError, TypeError):
-            raise self._no_endpoint(source, destination, message) from None
+            raise blame.sent_to_nobody(self, source, destination, message) from None
         now_ns = self.now_ns
         if self._cuts[link]:
             self.dropped += 1
@@ -384,7 +384,7 @@ class SimulatedWorld:
                         try:
                             payload = wire.decode(payload)
                         except UsageError as error:
-                            raise self._senders_failure(event, error) from error
+                            raise blame.sender_of(self, event, error) from error
                     if destination > last_node:
                         woken = self._ports[destination].on_reply(payload)
                         if woken is not None:
@@ -433,16 +433,16 @@ class SimulatedWorld:
                     enter()
             return False
         except Misuse as error:
-            raise self._failure(event, error) from error
+            raise blame.cause_of(self, event, error) from error
         except SplitbrainError:
             raise
         except (Exception, SystemExit, Endless) as error:
-            failure = self._failure(event, error)
+            failure = blame.cause_of(self, event, error)
             if failure is error:
                 raise
             raise failure from error
         except KeyboardInterrupt as error:
-            error.add_note(self._whereabouts(event, error))
+            error.add_note(blame.whereabouts(self, event, error))
             raise
         finally:
             leave()
@@ -483,60 +483,3 @@ class SimulatedWorld:
         for observe in self.lives.observers:
             observe(self, timer.node, node)
         self.log.look(self.now_ns, timer.node, node.status())
-
-    # ---- when something goes wrong
-
-    def _no_endpoint(self, source: int, destination: Any, message: Any) -> Exception:
-        """The error of whoever sends to an endpoint that does not exist."""
-        if source <= len(self.nodes):
-            return Misuse(
-                f"A node sent {message!r} to {destination!r}, which is nobody: "
-                f"{self.describe_endpoints()}. Usually a number was computed, or 0 stood for "
-                "nobody; context.peers has the other nodes."
-            )
-        return UsageError(
-            f"{self.name(source)} calls {destination!r}, which is nobody: "
-            f"{self.describe_endpoints()}. Usually a node hinted at it in a ClientReply, whose "
-            "hint is the number of a node, or 0 if it knows none."
-        )
-
-    def _failure(self, event: Event | None, error: BaseException) -> BaseException:
-        """The error of a node as what it is; any other error as itself."""
-        if event is not None and not isinstance(event[3], SupportsIndex):  # 2.0 is not 2
-            wrong = self._no_endpoint(event[4], event[3], event[5])
-            return self.lives.failure(event[4], "its message arrived", wrong)
-        handled = None if event is None else self._handled(event)
-        if handled is not None:
-            return self.lives.failure(*handled, error)
-        if isinstance(error, Misuse) and event is not None and event[2] == MESSAGE:
-            return self._senders_failure(event, error)
-        return error
-
-    def _senders_failure(self, event: Event, error: Exception) -> Exception:
-        """An error that a message made when it arrived is that of the node that sent it."""
-        destination, source = event[3:5]
-        if source > len(self.nodes):
-            return error
-        return self.lives.failure(source, f"its message to {self.name(destination)} arrived", error)
-
-    def _handled(self, event: Event) -> tuple[int, str] | None:
-        """Which node handles `event`, and in words what that is; None if no node does."""
-        kind, node, source, payload = event[2:6]
-        if kind in (CALL, WAKE) or node > len(self.nodes):
-            return None
-        if kind == TIMER:
-            return node, f"it handled its timer {payload.name!r}"
-        if kind == DISK:
-            return node, "it handled the end of a flush"
-        with suppress(UsageError):
-            payload = self.log.decode(payload)
-        return node, f"it handled the message {payload!r} from {self.name(source)}"
-
-    def _whereabouts(self, event: Event | None, error: BaseException) -> str:
-        """Where Ctrl-C has met this world."""
-        handled = None if event is None else self._handled(event)
-        told = f"It was at {self.now_ns / 1e9:.6f} s of simulated time"
-        if handled is not None:
-            told += f", in n{handled[0]} while {handled[1]}"
-        where = calls(error, to_the_end=False)
-        return f"{told} ({where[-1]})." if where else f"{told}."
