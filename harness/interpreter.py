@@ -18,7 +18,7 @@ from harness.generators import Context, GeneratorLike, Invocation, Pending, prep
 from harness.generators.context import NEMESIS, Thread
 from harness.operation import Operation, OperationType
 from harness.simulation.driver import Waiter
-from harness.simulation.failure import calls
+from harness.simulation.failure import placed
 from harness.simulation.world import SimulatedWorld
 from harness.system import Mismatch, Refused, Unanswered
 
@@ -237,7 +237,4 @@ def _whereabouts(thread: Thread, invocation: Invocation, error: BaseException) -
         invocation.f,
         *(f"{part!r}" for part in (invocation.key, invocation.value) if part is not None),
     ]
-    where = calls(error, to_the_end=False)
-    return f"It was in {who}, at its operation {' '.join(what)}" + (
-        f" ({where[-1]})." if where else "."
-    )
+    return placed(f"It was in {who}, at its operation {' '.join(what)}", error)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from harness.errors import UsageError
-from harness.simulation.failure import Misuse, calls
+from harness.errors import SplitbrainError, UsageError
+from harness.simulation.failure import Endless, Misuse, placed
 from harness.simulation.recording import Event
 from harness.simulation.trace import CALL, DISK, MESSAGE, TIMER, WAKE
 
@@ -34,9 +34,11 @@ def sent_to_nobody(world: SimulatedWorld, source: int, destination: Any, message
     )
 
 
-def cause_of(world: SimulatedWorld, event: Event | None, error: BaseException) -> BaseException:
-    """The error of a node as what it is; any other error as itself."""
-    if event is None:
+def explained(world: SimulatedWorld, event: Event | None, error: BaseException) -> BaseException:
+    """What an error that came out of `event` means to the run; Ctrl-C is told where it was."""
+    if isinstance(error, KeyboardInterrupt):
+        error.add_note(_whereabouts(world, event, error))
+    if event is None or not is_of_code(error):
         return error
     if not isinstance(event[3], SupportsIndex):  # 2.0 is not 2
         wrong = sent_to_nobody(world, event[4], event[3], event[5])
@@ -49,6 +51,14 @@ def cause_of(world: SimulatedWorld, event: Event | None, error: BaseException) -
     return error
 
 
+def is_of_code(error: BaseException) -> bool:
+    """Whether `error` is the doing of the code that it came out of: neither the harness's own word
+    about a run, as of an invariant, nor Ctrl-C."""
+    if isinstance(error, SplitbrainError):
+        return isinstance(error, Misuse)
+    return isinstance(error, Exception | SystemExit | Endless)
+
+
 def sender_of(world: SimulatedWorld, event: Event, error: Exception) -> Exception:
     """An error that a message made when it arrived is that of the node that sent it."""
     destination, source = event[3:5]
@@ -57,14 +67,13 @@ def sender_of(world: SimulatedWorld, event: Event, error: Exception) -> Exceptio
     return world.lives.failure(source, f"its message to {world.name(destination)} arrived", error)
 
 
-def whereabouts(world: SimulatedWorld, event: Event | None, error: BaseException) -> str:
+def _whereabouts(world: SimulatedWorld, event: Event | None, error: BaseException) -> str:
     """Where Ctrl-C has met the world."""
     handled = None if event is None else _handled(world, event)
     told = f"It was at {world.now_ns / 1e9:.6f} s of simulated time"
     if handled is not None:
         told += f", in n{handled[0]} while {handled[1]}"
-    where = calls(error, to_the_end=False)
-    return f"{told} ({where[-1]})." if where else f"{told}."
+    return placed(told, error)
 
 
 def _handled(world: SimulatedWorld, event: Event) -> tuple[int, str] | None:

@@ -109,3 +109,9 @@ def calls(error: BaseException, *, to_the_end: bool = True) -> list[str]:
         f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}: {frame.line}"
         for frame in frames
     ]
+
+
+def placed(told: str, error: BaseException) -> str:
+    """A sentence, and in brackets the innermost call outside the harness that `error` came to."""
+    where = calls(error, to_the_end=False)
+    return f"{told} ({where[-1]})." if where else f"{told}."

@@ -70,14 +70,11 @@ def _complaint(world: SimulatedWorld, form: Sequence[str], arguments: Sequence[A
     needed = sum(not name.startswith("[") for name in form)
     if not needed <= len(arguments) <= len(form):
         return f"It has too {'few' if len(arguments) < needed else 'many'} arguments."
-    clients = len(world.lives.states) - 1 - len(world.nodes)
     for name, given in zip(form, arguments, strict=False):
         whole = isinstance(given, int)
         if name == "node" and not (whole and given in world.nodes):
             return f"There is no node {given!r}; {world.describe_endpoints()}."
-        if name in ("source", "destination") and not (
-            whole and 1 <= given <= len(world.nodes) + clients
-        ):
+        if name in ("source", "destination") and not (whole and 1 <= given < world.network.stride):
             return f"There is no endpoint {given!r}; {world.describe_endpoints()}."
         if name.endswith(("_ns", "_ppm")) and not whole:
             return f"{name} is {given!r}; it must be a whole number."

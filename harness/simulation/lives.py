@@ -11,17 +11,18 @@ on; what comes to a crashed one is lost.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import SplitbrainError
 from harness.invariant import Invariant
 from harness.node import Administered, Node, NodeFactory
 from harness.randomness import stream
+from harness.simulation.blame import is_of_code
 from harness.simulation.context import SimulatedContext
 from harness.simulation.disk import SimulatedDisk
-from harness.simulation.failure import Endless, Misuse, NodeFailure
+from harness.simulation.failure import NodeFailure
 from harness.simulation.guard import check_module, inside_node
 from harness.simulation.recording import Event
 
@@ -80,23 +81,17 @@ class Lives:
             rate_ppm=self._drifts_ppm[node],
         )
         context.clock.skew(offset_ns=self._offsets_ns[node])
-        try:
-            with inside_node():
-                made = self._factory(context)
-                check_module(sys.modules[type(made).__module__])
-                self.contexts[node] = context
-                self.objects[node] = made
-                self.states[node] = UP
-                made.on_start(self.disks[node].recover())
-                for observe in self.observers:
-                    observe(world, node, made)
-                world.log.became(world.now_ns, node, "up")
-                world.log.look(world.now_ns, node, made.status())
-        except BaseException as error:
-            failure = self._explained(node, "it started", error)
-            if failure is error:
-                raise
-            raise failure from error
+        with self._in_code_of(node, "it started"):
+            made = self._factory(context)
+            check_module(sys.modules[type(made).__module__])
+            self.contexts[node] = context
+            self.objects[node] = made
+            self.states[node] = UP
+            made.on_start(self.disks[node].recover())
+            for observe in self.observers:
+                observe(world, node, made)
+            world.log.became(world.now_ns, node, "up")
+            world.log.look(world.now_ns, node, made.status())
 
     def crash(self, node: int, mode: Any = "torn") -> None:
         """A life ends; `mode` says what becomes of what the disk has not synced."""
@@ -146,25 +141,23 @@ class Lives:
         found = self.objects[node]
         if self.states[node] != UP or not isinstance(found, Administered):
             return
+        with self._in_code_of(node, f"it carried out the order {order!r}"):
+            found.on_order(order)
+            for observe in self.observers:
+                observe(self._world, node, found)
+
+    @contextmanager
+    def _in_code_of(self, node: int, under_way: str) -> Iterator[None]:
+        """What is raised in here is the failure of the node, if it is of its code."""
         try:
             with inside_node():
-                found.on_order(order)
-                for observe in self.observers:
-                    observe(self._world, node, found)
+                yield
         except BaseException as error:
-            failure = self._explained(node, f"it carried out the order {order!r}", error)
-            if failure is error:
+            if isinstance(error, KeyboardInterrupt):
+                error.add_note(f"It was in n{node} while {under_way}.")
+            if not is_of_code(error):
                 raise
-            raise failure from error
-
-    def _explained(self, node: int, under_way: str, error: BaseException) -> BaseException:
-        """What `error` means to the run: the failure of a node, or itself."""
-        if isinstance(error, KeyboardInterrupt):
-            error.add_note(f"It was in n{node} while {under_way}.")
-        ours = isinstance(error, SplitbrainError) and not isinstance(error, Misuse)
-        if ours or not isinstance(error, Exception | SystemExit | Endless):
-            return error
-        return self.failure(node, under_way, error)
+            raise self.failure(node, under_way, error) from error
 
     def failure(self, node: int, under_way: str, error: BaseException) -> NodeFailure:
         """The error that a node has raised, now."""

@@ -40,14 +40,14 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Any
 
-from harness.errors import SplitbrainError, UsageError
+from harness.errors import UsageError
 from harness.invariant import Invariant
 from harness.node import Node, NodeFactory, NodeStatus
 from harness.randomness import keyed_ratio, stream
 from harness.simulation import blame
 from harness.simulation.context import Timer
 from harness.simulation.driver import Tasks, Waiter
-from harness.simulation.failure import Endless, Misuse
+from harness.simulation.failure import Misuse
 from harness.simulation.faults import carry_out
 from harness.simulation.guard import enter, guarded, leave
 from harness.simulation.lives import PAUSED, STATES, UP, Lives
@@ -432,18 +432,11 @@ class SimulatedWorld:
                         return True
                     enter()
             return False
-        except Misuse as error:
-            raise blame.cause_of(self, event, error) from error
-        except SplitbrainError:
-            raise
-        except (Exception, SystemExit, Endless) as error:
-            failure = blame.cause_of(self, event, error)
-            if failure is error:
+        except BaseException as error:
+            explained = blame.explained(self, event, error)
+            if explained is error:
                 raise
-            raise failure from error
-        except KeyboardInterrupt as error:
-            error.add_note(blame.whereabouts(self, event, error))
-            raise
+            raise explained from error
         finally:
             leave()
 

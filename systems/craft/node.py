@@ -175,20 +175,10 @@ class CraftNode:
             self.backend.release()
             return
         self._tell_time()
-        token, options = self.new_token(), self.options
-        if request.read_only:
-            if not options.always_barrier and self._lib.server_up_to_date(self.server):
-                self._answer(request, self.sessions.machine.apply(request.command))
-                self._settle()
-                return
-            status = self._lib.request_barrier(self.server, token)
+        if request.read_only and self._may_read():
+            self._answer(request, self.sessions.machine.apply(request.command))
         else:
-            data = padded(pack((request.session, request.serial, request.command)))
-            status = self._lib.request_apply(self.server, token, data, len(data))
-        if status:
-            self._refuse(request, status)
-        else:
-            self._requests[token] = request
+            self._submit(request)
         self._settle()
 
     def on_order(self, order: Command) -> None:
@@ -318,6 +308,23 @@ class CraftNode:
         ids, roles = self._ffi.new("raft_id[]", capacity), self._ffi.new("int[]", capacity)
         count = self._lib.server_members(self.server, ids, roles, capacity)
         return {ids[i]: roles[i] for i in range(count)}
+
+    def _may_read(self) -> bool:
+        """Whether a read needs no barrier here and now; see `CraftOptions.always_barrier`."""
+        return not self.options.always_barrier and self._lib.server_up_to_date(self.server)
+
+    def _submit(self, request: ClientRequest) -> None:
+        """Hand a command to the library, or for a read a barrier."""
+        token = self.new_token()
+        if request.read_only:
+            status = self._lib.request_barrier(self.server, token)
+        else:
+            data = padded(pack((request.session, request.serial, request.command)))
+            status = self._lib.request_apply(self.server, token, data, len(data))
+        if status:
+            self._refuse(request, status)
+        else:
+            self._requests[token] = request
 
     def change(self, token: int, verb: str, node: NodeId, role: int = 0) -> int:
         """Ask the library for a change of members or leaders; 0 if it was accepted."""
