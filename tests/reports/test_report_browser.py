@@ -95,6 +95,7 @@ def opened(browser: Any) -> Iterator[Open]:
         page.goto(path.as_uri() + fragment)
         if ready:
             page.wait_for_selector("html[data-ready]")
+            drawn(page)
         return page
 
     yield open_page
@@ -113,10 +114,21 @@ def report_of(result: Result) -> Path:
     return result.folder.report
 
 
+#: A page draws what has changed in its next frame, and tells the address and screen readers later.
+#: Waiting on the page's own frames and timers holds however slow the machine is.
+AFTER_FRAMES = """(delay_ms) => new Promise((done) => requestAnimationFrame(
+  () => requestAnimationFrame(() => setTimeout(done, delay_ms))))"""
+
+
+def drawn(page: Any, delay_ms: int = 0) -> Any:
+    """The page once it shows what was last done to it, and so long after that."""
+    page.evaluate(AFTER_FRAMES, delay_ms)
+    return page
+
+
 def settled(page: Any) -> str:
     """The fragment of the address once it has been brought up to date."""
-    page.wait_for_timeout(250)
-    return str(page.evaluate("location.hash"))
+    return str(drawn(page, 200).evaluate("location.hash"))
 
 
 def pressed(page: Any, *keys: str) -> str:
@@ -180,14 +192,16 @@ def test_every_panel_of_a_failing_run_is_there(stale: Any) -> None:
 def test_sentences_and_bars_find_each_other(stale: Any) -> None:
     stale.keyboard.press("Escape")
     stale.locator("#w1-s1").click()
+    drawn(stale)
     assert "lit" in stale.locator("#w1-b1").get_attribute("class")
     assert "operation 1 of the witness" in stale.locator("#inspector").inner_text()
     stale.locator("#w1-b2 rect").first.click()
+    drawn(stale)
     assert "lit" in stale.locator("#w1-s2").get_attribute("class")
     assert "lit" not in stale.locator("#w1-s1").get_attribute("class").split()
     # Hovering lights without selecting.
     stale.locator("#w1-s1").hover()
-    wash = stale.locator(".w1").first
+    wash = drawn(stale).locator(".w1").first
     assert wash.evaluate("bar => getComputedStyle(bar).fillOpacity") == "0.16"
 
 
@@ -207,8 +221,10 @@ def test_the_keyboard_alone_is_enough(stale: Any) -> None:
     assert "op=" in pressed(stale, "n")
     assert pressed(stale, "n") != pressed(stale, "p")
     stale.keyboard.press("?")
+    drawn(stale)
     assert stale.locator("#help").is_visible()
     stale.keyboard.press("Escape")
+    drawn(stale)
     assert not stale.locator("#help").is_visible()
     stale.keyboard.press("/")
     stale.keyboard.type("type:fail")
@@ -216,8 +232,8 @@ def test_the_keyboard_alone_is_enough(stale: Any) -> None:
     stale.keyboard.press("Escape")
     assert "op=" not in pressed(stale, "Escape")
     stale.keyboard.press("c")
-    stale.wait_for_timeout(100)
-    assert stale.locator("#copied").inner_text().startswith(("Copied", "Selected"))
+    copied = re.compile("^(Copied|Selected)")
+    playwright.expect(stale.locator("#copied")).to_have_text(copied)
     reached = set()
     for _ in range(40):
         stale.keyboard.press("Tab")
@@ -238,7 +254,7 @@ def test_the_address_holds_the_view(runs: Callable[..., Result], opened: Open) -
 
 def test_a_cause_leads_to_its_message(stale: Any) -> None:
     assert "earlier messages can have influenced it" in stale.locator("#inspector").inner_text()
-    stale.locator(".causes button").nth(1).click()
+    drawn(stale).locator(".causes button").nth(1).click()
     assert "m=" in settled(stale)
     inspector = stale.locator("#inspector").inner_text()
     assert "ClientRequest from client" in inspector
@@ -274,11 +290,11 @@ def test_pointing_and_dragging(stale: Any) -> None:
     assert width_ns(settled(stale)) < width_ns(before) / 10
     # Pointing tells, clicking selects.
     pressed(stale, "n")
-    first = stale.evaluate("document.querySelector('#inspector h4').textContent")
+    first = stale.locator("#inspector h4").inner_text()
     box = canvas.bounding_box()
     stale.mouse.move(box["x"] + 600, box["y"] + box["height"] * 0.7)
     stale.mouse.click(box["x"] + 600, box["y"] + box["height"] * 0.7)
-    assert stale.evaluate("document.querySelector('#inspector h4').textContent") != first
+    assert drawn(stale).locator("#inspector h4").inner_text() != first
     stale.locator("#stage-moments").select_option(index=1)
     assert "op=" in settled(stale)
 
@@ -299,20 +315,20 @@ def test_the_history_is_filtered_and_downloaded(
     assert [op.value for op in keyed] == [op.value for op in history]
     filter_box = stale.locator("#history-filter")
     filter_box.fill("process:3 f:read after:2 before:2.5")
-    stale.wait_for_timeout(100)
+    drawn(stale)
     expected = [
         op for op in history
         if op.process == 3 and op.f == "read" and 2 * 10**9 <= op.time_ns < 2.5 * 10**9
     ]  # fmt: skip
     assert said.inner_text().startswith(f"{len(expected):,} of ")
     filter_box.fill("colour:red")
-    stale.wait_for_timeout(100)
+    drawn(stale)
     assert "There is no field colour" in said.inner_text()
     assert filter_box.get_attribute("aria-invalid") == "true"
     filter_box.fill("")
-    stale.wait_for_timeout(100)
+    drawn(stale)
     stale.locator(".rows").evaluate("box => { box.scrollTop = box.scrollHeight; }")
-    stale.wait_for_timeout(100)
+    drawn(stale)
     assert str(len(history) - 1) in stale.locator(".rows tbody tr").last.inner_text()
     assert stale.locator(".rows tbody tr").count() < 60
 
@@ -330,6 +346,7 @@ def test_a_failing_gossip_run_shows_which_replica_lacks_what(
     assert lacking[table["columns"].index("lacks")] in shown.inner_text()
     clue = page.locator(".clue").first
     clue.locator(".about").first.hover()
+    drawn(page)
     number = clue.locator(".about").first.inner_text()
     wash = page.locator(f".w{number}").first
     assert wash.evaluate("bar => getComputedStyle(bar).fillOpacity") == "0.16"
@@ -453,7 +470,7 @@ def test_in_the_dark_the_stage_is_dark(runs: Callable[..., Result], opened: Open
     assert ground == "rgb(16, 19, 24)"
     before = page.evaluate("document.getElementById('stage-canvas').toDataURL()")
     page.emulate_media(color_scheme="light")
-    page.wait_for_timeout(200)
+    drawn(page)
     assert page.evaluate("document.getElementById('stage-canvas').toDataURL()") != before
 
 
@@ -473,8 +490,7 @@ def test_everything_that_can_be_used_has_a_name(stale: Any) -> None:
     )
     assert nameless == []
     stale.keyboard.press("n")
-    stale.wait_for_timeout(600)
-    said = stale.locator("#stage-said").inner_text()
+    said = drawn(stale, 450).locator("#stage-said").inner_text()
     assert re.match(r"From .* s to .* s\. Selected: ", said)
 
 
@@ -515,10 +531,9 @@ def test_hostile_values_do_nothing(opened: Open, tmp_path: Path) -> None:
     for _ in range(6):
         page.keyboard.press("j")
     page.keyboard.press("k")
-    page.wait_for_timeout(100)
-    assert "1180591620717411303424" in page.locator("#inspector").inner_text()
+    assert "1180591620717411303424" in drawn(page).locator("#inspector").inner_text()
     page.locator("#history-filter").fill("row:8")
-    page.wait_for_timeout(100)
+    drawn(page)
     with page.expect_download() as waiting:
         page.locator("[data-download=json]").click()
     waiting.value.save_as(tmp_path / "one.jsonl")
@@ -564,7 +579,7 @@ def test_every_text_can_be_read(runs: Callable[..., Result], opened: Open, theme
     page = opened(report_of(runs(BURIED, 1)), "#op=10&q=type:fail", color_scheme=theme)
     page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true;")
     page.locator(".rows tbody tr").first.click()
-    assert page.evaluate(POOR_CONTRAST) == []
+    assert drawn(page).evaluate(POOR_CONTRAST) == []
 
 
 @pytest.mark.slow
@@ -663,8 +678,10 @@ def test_what_could_not_have_been_detected_is_folded_but_on_paper(
     assert shown.count() == 4
     more = int(re.findall(r"^(\d+) more: ", summary.inner_text())[0])
     summary.click()
+    drawn(page)
     assert shown.count() == 4 + more
     summary.click()
+    drawn(page)
     assert shown.count() == 4
     page.emulate_media(media="print")
     assert section.locator("details li").first.evaluate("e => e.checkVisibility()")
