@@ -39,6 +39,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/history.py
 	$(BIN)/python benchmarks/checker.py
 	$(BIN)/python benchmarks/gossip.py --nodes 64
+	$(BIN)/python benchmarks/report.py
 
 # The Go library Porcupine, as a second opinion (`--engine porcupine`): optional, needs Go.
 porcupine: $(INSTALLED)

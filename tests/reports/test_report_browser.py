@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -584,37 +583,24 @@ def test_every_text_can_be_read(runs: Callable[..., Result], opened: Open, theme
 
 @pytest.mark.slow
 def test_two_hundred_thousand_operations(opened: Open, tmp_path: Path) -> None:
-    """In one file of at most 6 MB that is written in 5 s of CPU and can be panned smoothly."""
+    """In one file of at most 6 MB; benchmarks/report.py measures how fast it is."""
     history, recording = long_run_with_messages(200_000, 100_000)
     rows = [number for number in range(200_000, 200_100) if history[number].type == "ok"][:3]
     failed = Verdict(checker="c", outcome="fail", reason="r", witness={"rows": rows})
     path = tmp_path / "long.html"
-    begun_s = time.process_time()
     write_report(
         path, title="long", history=history, verdicts=[failed], facts={"clients": "20"},
         replay_command="x", recording=recording,
     )  # fmt: skip
-    assert time.process_time() - begun_s < 5
     assert path.stat().st_size <= 6_000_000
     page = opened(path)
     assert "200,0" in page.locator(".eyebrow ~ p").inner_text()
-    page.keyboard.press("Escape")
-    page.keyboard.press("0")
-    page.locator("#stage-canvas").focus()
-    took_ms = page.evaluate(
-        """async () => {
-          const canvas = document.getElementById("stage-canvas"), took = [];
-          for (let round = 0; round < 30; round++) {
-            const begun = performance.now(), key = round % 2 ? "+" : "-";
-            canvas.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
-            await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-            took.push(performance.now() - begun);
-          }
-          return took.sort((a, b) => a - b);
-        }"""
-    )
-    # A third of them, not half: other work on the machine slows some frames down.
-    assert took_ms[len(took_ms) // 3] < 1000 / 30
+    assert "op=" in settled(page)
+    whole = pressed(page, "Escape", "0")
+    assert "t=" not in whole
+    assert colours(page) > 10
+    assert "t=" in pressed(page, "+", "+")
+    assert "op=" in pressed(page, "j")
 
 
 def long_run_with_messages(operations: int, messages: int) -> tuple[History, Recording]:
