@@ -328,7 +328,7 @@ def _told(payload: Any, long_ones: set[type]) -> str:
     `long_ones` are the types of messages that were found to be much longer than what is told.
     """
     kind = type(payload)
-    text = repr(_beginning(payload) if kind in long_ones else payload)
+    text = _beginning(payload, BODY_CHARACTERS) if kind in long_ones else repr(payload)
     if len(text) > _LONG_CHARACTERS:
         long_ones.add(kind)
     if " at 0x" in text:
@@ -336,16 +336,24 @@ def _told(payload: Any, long_ones: set[type]) -> str:
     return text if len(text) <= BODY_CHARACTERS else text[: BODY_CHARACTERS - 1] + "…"
 
 
-def _beginning(value: Any) -> Any:
-    """`value` without what stands in long lists behind so much that its text is cut before."""
+def _beginning(value: Any, room: int) -> str:
+    """repr(value), or a text that is longer than `room` too and begins with the same `room`
+    characters."""
     kind = type(value)
-    if kind is list or kind is tuple:
-        return kind(map(_beginning, value[:BODY_CHARACTERS]))
-    if (
-        isinstance(value, msgspec.Struct)
-        and kind.__repr__ is _OWN_WORDS
-        and not hasattr(value, "__post_init__")
-    ):
-        parts = {name: getattr(value, name) for name in kind.__struct_fields__}
-        return msgspec.structs.replace(value, **{n: _beginning(v) for n, v in parts.items()})
-    return value
+    named = isinstance(value, msgspec.Struct) and kind.__repr__ is _OWN_WORDS
+    if named and not kind.__struct_config__.repr_omit_defaults:
+        left, right = f"{kind.__name__}(", ")"
+        parts = [(f"{name}=", getattr(value, name)) for name in kind.__struct_fields__]
+    elif kind is list or kind is tuple:
+        left, right = "[]" if kind is list else ("(", ",)" if len(value) == 1 else ")")
+        parts = [("", part) for part in value[:room]]
+    else:
+        return repr(value)
+    texts: list[str] = []
+    room -= len(left)
+    for name, part in parts:
+        if room <= -len(", "):
+            break
+        texts.append(name + _beginning(part, room - len(name)))
+        room -= len(texts[-1]) + len(", ")
+    return left + ", ".join(texts) + right

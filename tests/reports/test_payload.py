@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
 
@@ -102,6 +102,31 @@ def test_addresses_and_length_of_bodies_are_cut() -> None:
     bodies = Recording.of(log, clients=0, facts=Facts()).bodies
     assert bodies[0] == "<object object>"
     assert len(bodies[1]) == BODY_CHARACTERS
+
+
+class Told(Struct):
+    what: object
+
+
+class Twice(Struct, frozen=True):
+    first: object
+    second: object = None
+
+
+def nested(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    several = st.lists(inner, max_size=12)
+    return several | several.map(tuple) | st.builds(Twice, first=inner, second=inner)
+
+
+@given(st.recursive(st.integers() | st.text(max_size=290) | st.none(), nested, max_leaves=40))
+@example([[["x" * 290], 1], 2])
+def test_what_long_messages_begin_with_is_what_their_whole_text_begins_with(what: object) -> None:
+    log = Log(nodes=1)
+    log.record(message(1, 1, payload=Told([1] * 9_999)))
+    log.record(message(2, 1, payload=Told(what)))
+    whole = repr(Told(what))
+    expected = whole if len(whole) <= BODY_CHARACTERS else whole[: BODY_CHARACTERS - 1] + "…"
+    assert Recording.of(log, clients=0, facts=Facts()).bodies[-1] == expected
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing", gzip.compress(b"nothing", mtime=0)])
