@@ -10,7 +10,7 @@ the name of the checker that it stands in for: a function from that checker to t
 to None where it cannot follow.
 
 >>> from harness.experiment import Experiment
->>> from harness.runner import make_workload
+>>> from harness.making import make_workload
 >>> experiment = Experiment(checkers=("monotonic-reads", "linearizability"))
 >>> found = judges(experiment.checkers, make_workload(experiment))
 >>> [checker.name for checker in found], len(followers(found))

@@ -25,8 +25,9 @@ from harness.command_line import run_command
 from harness.errors import SplitbrainError
 from harness.experiment import SECOND_NS, Experiment
 from harness.foreign import carry
+from harness.making import make_nemesis, make_system, make_workload
 from harness.plan import Plan
-from harness.runner import Run, make_nemesis, make_system, make_workload
+from harness.runner import Run
 from harness.simulation.recording import Recording
 from harness.store import RunFolder, new_folder
 from harness.verdict import Checker, Verdict, worst

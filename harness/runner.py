@@ -20,17 +20,13 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness import catalog
 from harness.checks import OnlineChecker, followers, judges
-from harness.errors import UsageError, unknown_name
 from harness.experiment import SECOND_NS, Experiment
-from harness.fitting import check_fit, promise_of
 from harness.formats.jsonl import jsonl_line
 from harness.generators import (
     GeneratorLike,
@@ -47,9 +43,8 @@ from harness.generators import replay as replayed
 from harness.history import History, Recorder
 from harness.interpreter import Carrier, Interpreter
 from harness.invariant import InvariantViolated
-from harness.nemesis import Composed, Nemesis
+from harness.making import make_nemesis, make_system, make_workload
 from harness.operation import Operation
-from harness.options import check_options
 from harness.plan import Plan, PlannedFault, PlannedOperation
 from harness.scripted import Scripted, planned
 from harness.simulation.driver import simulate
@@ -59,9 +54,7 @@ from harness.simulation.recording import Facts, Log, Recording
 from harness.simulation.trace import REPLAY_EVENTS, RING_EVENTS, TraceEvent, trace_lines
 from harness.simulation.wire import Wire
 from harness.simulation.world import Probe, SimulatedWorld
-from harness.system import System
 from harness.verdict import Verdict
-from harness.workload import Setting, Workload
 
 Sink = Callable[[bytes], object]
 
@@ -161,54 +154,6 @@ def run(
 def replay(plan: Plan, *, sink: Sink | None = None, onlooker: Onlooker | None = None) -> Run:
     """Run exactly the operations and faults of `plan`, without generator or nemesis."""
     return _Execution(plan, sink, onlooker, scripted=True).run()
-
-
-def make_system(experiment: Experiment) -> System:
-    """The system under test, with its flaw if one is planted.
-
-    Raises UsageError for a system that cannot run here, with the cure.
-    """
-    system_class = catalog.load("system", experiment.system)
-    reason = system_class.unavailable()
-    if reason is not None:
-        raise UsageError(f"The system {experiment.system!r} cannot run here: {reason}")
-    try:
-        inspect.signature(system_class).bind(flaw=experiment.flaw)
-    except TypeError as error:
-        raise UsageError(
-            f"The system {experiment.system!r} cannot be made with flaw=...: {error}.\n"
-            "Usually its __init__ replaces that of harness.system.System. It must take what that "
-            "takes, and have defaults for all else: def __init__(self, *, flaw=None, ...)."
-        ) from error
-    made: System = system_class(flaw=experiment.flaw)
-    return made
-
-
-def make_workload(experiment: Experiment) -> Workload:
-    """The workload with its options, for the system of the experiment.
-
-    Raises UsageError if that has no language in common with it, and for options that it has not.
-    """
-    check_fit(experiment.workload, experiment.system)
-    workload_class = catalog.load("workload", experiment.workload)
-    check_options(experiment.workload, workload_class, experiment.options)
-    made: Workload = workload_class(**experiment.options)
-    made.setting = Setting(
-        promise=promise_of(catalog.load("system", experiment.system)),
-        nodes=experiment.nodes,
-        clients=experiment.clients,
-    )
-    return made
-
-
-def make_nemesis(names: str) -> Nemesis:
-    """The nemesis that a comma-separated list of names means."""
-    parts: list[Nemesis] = []
-    for name in names.split(","):
-        if not name.strip():
-            raise unknown_name("nemesis", name, catalog.names("nemesis"))
-        parts.append(catalog.load("nemesis", name.strip())())
-    return parts[0] if len(parts) == 1 else Composed(parts)
 
 
 def last_moment(time_ns: int) -> PlannedFault:

@@ -14,7 +14,7 @@ import pytest
 
 from harness import catalog
 from harness.commands import cli
-from harness.runner import make_nemesis
+from harness.making import make_nemesis
 
 PROJECT = Path(__file__).parents[1]
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]

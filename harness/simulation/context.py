@@ -1,4 +1,4 @@
-"""A node's side of the simulated world: the `Context` of one incarnation, and its timers."""
+"""A node's side of the simulated world: the `Context` of one incarnation."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from harness.randomness import NodeRng, keyed_ratio
 from harness.simulation.clock import NodeClock
 from harness.simulation.disk import SimulatedDisk
 from harness.simulation.failure import Misuse
+from harness.simulation.timers import Timer
 from harness.simulation.trace import PROBE
 
 if TYPE_CHECKING:
@@ -20,24 +21,6 @@ if TYPE_CHECKING:
 #: As in FoundationDB: a site is active in a quarter of the runs, and then fires a quarter of the
 #: times that it is reached.
 _BUGGIFY_RATIO = 0.25
-
-
-class Timer:
-    """One named timer of one incarnation; at most one of its heap entries counts.
-
-    `deadline_ns` is when it is to fire, -1 if it is not set. `armed_ns` is the time of the heap
-    entry that counts: pushing a deadline back leaves the entry where it is, and it re-arms itself
-    when it comes up, so that an election timer that is reset by every message costs no heap work.
-    """
-
-    __slots__ = ("armed_ns", "deadline_ns", "name", "node", "number")
-
-    def __init__(self, node: int, name: str, number: int) -> None:
-        self.node = node
-        self.name = name
-        self.number = number
-        self.deadline_ns = -1
-        self.armed_ns = -1
 
 
 class SimulatedContext:
@@ -84,7 +67,7 @@ class SimulatedContext:
             delay_ns = _whole(name, delay_ns)
         timer = self._timers.get(name)
         if timer is None:
-            number = self._world.timer_number(name)
+            number = self._world.timers.number(name)
             timer = self._timers[name] = Timer(self.id, name, number)
         clock = self.clock
         if clock.rate_ppm:
@@ -110,7 +93,7 @@ class SimulatedContext:
         world = self._world
         if not world.buggify_enabled:
             return False
-        number = world.timer_number("buggify/" + site)
+        number = world.timers.number("buggify/" + site)
         if keyed_ratio(world.seed, number, 25) >= _BUGGIFY_RATIO:
             return False
         return keyed_ratio(world.seed, number, self.id, world.now_ns) < _BUGGIFY_RATIO

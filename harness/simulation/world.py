@@ -34,7 +34,6 @@ hello
 from __future__ import annotations
 
 import sys
-import zlib
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from random import Random
@@ -45,15 +44,14 @@ from harness.invariant import Invariant
 from harness.node import Node, NodeFactory, NodeStatus
 from harness.randomness import keyed_ratio, stream
 from harness.simulation import blame
-from harness.simulation.context import Timer
 from harness.simulation.driver import Tasks, Waiter
-from harness.simulation.failure import Misuse
 from harness.simulation.faults import carry_out
 from harness.simulation.guard import enter, guarded, leave
 from harness.simulation.lives import PAUSED, STATES, UP, Lives
 from harness.simulation.network import LinkModel, Network
 from harness.simulation.port import SimulatedPort
 from harness.simulation.recording import EVENTS_MAX, Event, Log
+from harness.simulation.timers import Timer, Timers
 from harness.simulation.trace import (
     CALL,
     DISK,
@@ -68,9 +66,6 @@ from harness.simulation.trace import (
 from harness.simulation.watchdog import watched
 from harness.simulation.wire import Wire
 from harness.world import Action
-
-#: More timers than this at one instant are an endless loop.
-MAXIMUM_RINGS = 100_000
 
 _MULTIPLIER = 0x94D049BB133111EB
 _SECOND_MULTIPLIER = 0xBF58476D1CE4E5B9
@@ -144,9 +139,7 @@ class SimulatedWorld:
         self._tables = self.network.tables
         self._last_sent_ns = [-1] * (self.network.stride * self.network.stride)
         self._burst = [0] * (self.network.stride * self.network.stride)
-        self._timer_numbers: dict[str, int] = {}
-        self._last_ring_ns = -1
-        self._rings = 0
+        self.timers = Timers(self)
         self._ports = {
             nodes + 1 + client: SimulatedPort(self, nodes + 1 + client) for client in range(clients)
         }
@@ -300,11 +293,16 @@ class SimulatedWorld:
         self._order = order = self._order + 1
         heappush(self._heap, (arrival_ns, order, MESSAGE, destination, source, message, now_ns))
 
-    def push_timer(self, timer: Timer, time_ns: int) -> None:
-        """Put an entry for `timer` on the heap."""
-        self._order += 1
-        timer.armed_ns = time_ns
-        heappush(self._heap, (time_ns, self._order, TIMER, timer.node, timer.number, timer, 0))
+    def fired(self, timer: Timer) -> None:
+        """A timer of a node rings now."""
+        node = self._node_objects[timer.node]
+        self._digest = hash((self._digest, self.now_ns, TIMER, timer.number, timer.node))
+        self.log.record((self.now_ns, 0, TIMER, timer.node, timer.node, timer.name, 0))
+        assert node is not None
+        node.on_timer(timer.name)
+        for observe in self.lives.observers:
+            observe(self, timer.node, node)
+        self.log.look(self.now_ns, timer.node, node.status())
 
     def note(self, node: int, event: str) -> None:
         """Count a probe of a node, and remember when it was passed."""
@@ -313,13 +311,6 @@ class SimulatedWorld:
         if len(self.probes) < MAXIMUM_PROBES:
             self.probes.append((self.now_ns, node, event))
 
-    def timer_number(self, name: str) -> int:
-        """A number for the timer name: of the name alone, so that the digest tells names apart."""
-        number = self._timer_numbers.get(name)
-        if number is None:
-            number = self._timer_numbers[name] = zlib.crc32(name.encode())
-        return number
-
     def push_flush(self, node: int, incarnation: int) -> None:
         """Put the end of a flush of the node's disk on the heap."""
         low_ns, high_ns = self._flush_ns
@@ -327,6 +318,12 @@ class SimulatedWorld:
         self._order += 1
         time_ns = self.now_ns + low_ns + int(ratio * (high_ns - low_ns))
         heappush(self._heap, (time_ns, self._order, DISK, node, 0, incarnation, 0))
+
+    def push_timer(self, timer: Timer, time_ns: int) -> None:
+        """Put an entry for `timer` on the heap, the one that counts."""
+        self._order += 1
+        timer.armed_ns = time_ns
+        heappush(self._heap, (time_ns, self._order, TIMER, timer.node, timer.number, timer, 0))
 
     def push_again(self, event: Event) -> None:
         """Let an event that was held back happen now, after all that is on the heap for now."""
@@ -354,6 +351,7 @@ class SimulatedWorld:
         go_on = self.tasks.go_on
         lives = self.lives
         observers, held = lives.observers, lives.held
+        timers = self.timers
         log = self.log
         record = log.record
         look_at_ns = log.look_at_ns
@@ -418,7 +416,7 @@ class SimulatedWorld:
                     if time_ns >= look_at_ns[destination]:
                         log.look(time_ns, destination, node.status())  # type: ignore[union-attr]
                 elif kind == TIMER:
-                    self._on_timer_entry(event)
+                    timers.came_up(event)
                 elif kind == WAKE:
                     if payload[0].task is not None:
                         leave()
@@ -439,40 +437,3 @@ class SimulatedWorld:
             raise explained from error
         finally:
             leave()
-
-    def _on_timer_entry(self, event: Event) -> None:
-        """The heap entry of a timer came up; see `Timer` for why it may not count."""
-        timer: Timer = event[5]
-        now_ns = self.now_ns
-        if now_ns != timer.armed_ns:
-            return  # superseded by an earlier deadline, or its node has crashed
-        if self._states[timer.node] == PAUSED:
-            self.lives.held[timer.node].append(event)
-            return
-        timer.armed_ns = -1
-        deadline_ns = timer.deadline_ns
-        if deadline_ns > now_ns:
-            self.push_timer(timer, deadline_ns)
-        elif deadline_ns >= 0:
-            self._fire(timer)
-
-    def _fire(self, timer: Timer) -> None:
-        timer.deadline_ns = -1
-        if self.now_ns != self._last_ring_ns:
-            self._last_ring_ns = self.now_ns
-            self._rings = 0
-        self._rings += 1
-        if self._rings > MAXIMUM_RINGS:
-            raise Misuse(
-                f"Timers rang {MAXIMUM_RINGS:,} times at {self.now_ns / 1e9:.6f} s, and time does "
-                f"not go on; the last one is {timer.name!r} of n{timer.node}. Usually a node sets "
-                "a timer with delay 0 whenever it rings."
-            )
-        node = self._node_objects[timer.node]
-        self._digest = hash((self._digest, self.now_ns, TIMER, timer.number, timer.node))
-        self.log.record((self.now_ns, 0, TIMER, timer.node, timer.node, timer.name, 0))
-        assert node is not None
-        node.on_timer(timer.name)
-        for observe in self.lives.observers:
-            observe(self, timer.node, node)
-        self.log.look(self.now_ns, timer.node, node.status())

@@ -14,8 +14,8 @@ from checkers.stats import Stats
 from harness.checks import checker_names, judged, judges, make_checker, make_checkers
 from harness.errors import UsageError
 from harness.experiment import Experiment, seconds
+from harness.making import make_workload
 from harness.pipeline import carry_out, run_command
-from harness.runner import make_workload
 
 #: Calls the command with arguments; gives code, output and errors. See conftest.py.
 Splitbrain = Callable[..., Any]

@@ -30,8 +30,9 @@ from harness import catalog
 from harness.errors import SplitbrainError
 from harness.experiment import Experiment, seconds
 from harness.fitting import promise_of, workloads_for
+from harness.making import make_nemesis
 from harness.node import ClientRequest, Context, Node, Recovered, StateMachine
-from harness.runner import Run, make_nemesis, run
+from harness.runner import Run, run
 from harness.simulation.trace import first_difference
 from harness.system import System
 from nemeses import scenarios

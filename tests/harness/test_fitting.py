@@ -13,7 +13,8 @@ from harness.commands import BAD_ARGUMENTS
 from harness.comparison import compare
 from harness.errors import UsageError
 from harness.fitting import check_fit, fits, promise_of, systems_for, workloads_for
-from harness.runner import make_workload, run
+from harness.making import make_workload
+from harness.runner import run
 from harness.system import LANGUAGES
 from harness.workload import Setting, Workload
 

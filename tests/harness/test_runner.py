@@ -18,6 +18,7 @@ from harness.errors import UsageError
 from harness.experiment import Experiment, seconds
 from harness.formats import read_history
 from harness.interpreter import Stalled
+from harness.making import make_nemesis
 from harness.node import ClientRequest, Context, Node, NodeStatus, Recovered, StateMachine
 from harness.pipeline import carry_out, carry_out_again
 from harness.plan import Plan, PlannedFault, PlannedOperation
@@ -200,7 +201,7 @@ def test_all_is_whole_again_at_the_end(nemesis: str) -> None:
     done, world = storm(nemesis)
     _, untouched = storm("none")
     assert links_and_nodes(world) == links_and_nodes(untouched)
-    faults = runner.make_nemesis(nemesis).faults
+    faults = make_nemesis(nemesis).faults
     last = [fault for fault in done.plan.faults if fault.time_ns >= STORMY.time_limit_ns]
     assert [fault.f for fault in last] == [f"stop-{fault}" for fault in faults]
     first_final_read_ns = max(operation.time_ns for operation in done.plan.operations)

@@ -21,9 +21,9 @@ from harness.generators import (
     time_limit,
     to_generator,
 )
+from harness.making import make_nemesis
 from harness.nemesis import Composed, Fault, Nemesis, node_names
 from harness.node import NodeStatus
-from harness.runner import make_nemesis
 from harness.simulation import SimulatedWorld
 from harness.world import World
 from nemeses.delay import DELAYS_MS, LINKS, LOSSES, Delay

@@ -16,7 +16,8 @@ from harness.checks import judges
 from harness.errors import UsageError
 from harness.experiment import Experiment, seconds
 from harness.history import History
-from harness.runner import Run, make_workload, run
+from harness.making import make_workload
+from harness.runner import Run, run
 from harness.simulation.recording import Recording
 from harness.verdict import Verdict
 from reports.distribution_plots import distribution_drawings

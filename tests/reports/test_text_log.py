@@ -11,8 +11,9 @@ import pytest
 from harness.checks import judges
 from harness.experiment import Experiment, seconds
 from harness.history import History
+from harness.making import make_workload
 from harness.node import NodeStatus
-from harness.runner import Run, make_workload, run
+from harness.runner import Run, run
 from harness.simulation.recording import Facts, Log, Recording
 from harness.simulation.trace import LOST, MESSAGE
 from harness.verdict import Verdict

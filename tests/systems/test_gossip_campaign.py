@@ -12,7 +12,7 @@ import pytest
 
 from harness import Experiment, carry_out, catalog, seconds
 from harness.fitting import workloads_for
-from harness.runner import make_workload
+from harness.making import make_workload
 
 FAULTS = "partition,kill,pause,delay,clock"
 WORKLOADS = workloads_for(catalog.load("system", "gossip"))

@@ -11,7 +11,8 @@ from harness.errors import UsageError
 from harness.fitting import workloads_for
 from harness.generators import simulate
 from harness.history import History
-from harness.runner import make_workload, replay, run
+from harness.making import make_workload
+from harness.runner import replay, run
 from workloads.convergent import Probes
 
 MS = 1_000_000

@@ -12,7 +12,7 @@ import pytest
 from harness import catalog
 from harness.experiment import Experiment
 from harness.fitting import fits
-from harness.runner import make_nemesis, make_workload
+from harness.making import make_nemesis, make_workload
 
 PAGE = (Path(__file__).parents[2] / "docs" / "workloads.md").read_text()
 SECTIONS = dict(re.findall(r"^## ([a-z-]+)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
