@@ -6,8 +6,8 @@
       the result           ◀── pipe ────┘ or SIGSEGV, SIGABRT ... ─▶ Died
 
 The child is forked, not started anew, so that it costs milliseconds and can do whatever its parent
-knows. It is never killed for being slow, but for using `CPU_LIMIT_S` of processor time, which is a
-death as any other: a call that does not come back.
+knows. It is never killed for being slow. But native code that does not come back within `LIMIT_S`
+of processor time is as dead as any other, and so its process is ended, with SIGXCPU.
 
 >>> import os, signal
 >>> apart(lambda: 6 * 7)
@@ -42,8 +42,9 @@ try:
 except ImportError:  # not everywhere
     resource = None  # type: ignore[assignment]
 
-#: So much processor time a child may take, in seconds.
-CPU_LIMIT_S = 1200
+#: So many seconds of processor time a call of native code may take, and how often somebody looks.
+LIMIT_S = 20
+LOOK_S = 2
 #: Size of the memory that is shared, in bytes; between half of it and all is in use.
 RING_BYTES = 16 << 20
 #: Of what the child wrote to its standard error so many characters are told.
@@ -61,7 +62,11 @@ class Died(SplitbrainError):
     """A child process died before its work was done; the text says of what."""
 
     def __init__(self, cause: str, last_words: str = "") -> None:
-        super().__init__(f"died of {cause}" if cause.startswith("SIG") else cause)
+        if cause == "SIGXCPU":
+            told = f"did not come back within {LIMIT_S} s of processor time"
+        else:
+            told = f"died of {cause}" if cause.startswith("SIG") else cause
+        super().__init__(told)
         self.cause = cause
         self.last_words = last_words
 
@@ -117,7 +122,9 @@ def _be_child(work: Callable[[Heard], Any], pipe: int, words: int) -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent will see to it
         if resource is not None:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S + 5))
+            signal.signal(signal.SIGPROF, _go_on)
+            signal.setitimer(signal.ITIMER_PROF, LOOK_S, LOOK_S)
+            _go_on()
 
         def say(kind: bytes, content: bytes) -> None:
             frame = memoryview(_FRAME.pack(kind, len(content)) + content)
@@ -131,6 +138,15 @@ def _be_child(work: Callable[[Heard], Any], pipe: int, words: int) -> NoReturn:
         os._exit(0)
     finally:
         os._exit(70)
+
+
+def _go_on(*signalled: object) -> None:
+    """Allow this process `LIMIT_S` more: as a handler of signals it runs between two steps of
+    Python, so native code that holds on to the processor never comes here, and is ended."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    limit_s = int(used.ru_utime + used.ru_stime) + 1 + LIMIT_S
+    resource.setrlimit(resource.RLIMIT_CPU, (limit_s if most < 0 else min(limit_s, most), most))
 
 
 def _pickled(error: BaseException) -> bytes:

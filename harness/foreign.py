@@ -80,9 +80,12 @@ def carry(
         done, parts = in_child(work, heard)
     except Died as died:
         return heard.run_until(died, ring, wire)
-    except BaseException:
+    except BaseException as error:
         with suppress(Exception):  # the error itself is more important
-            broke_off(heard.run_until(None, ring, wire))
+            so_far = heard.run_until(None, ring, wire)
+            if isinstance(error, KeyboardInterrupt):
+                error.add_note(_whereabouts(so_far))
+            broke_off(so_far)
         raise
     wire_in_use = wire if plan.experiment.wire else None
     return replace(done, log=None if parts is None else _log(plan.experiment, parts, wire_in_use))
@@ -278,6 +281,14 @@ def _verdict(died: Died, experiment: Experiment, events: list[Event]) -> Verdict
             "conclusion": f"In the call that {where}{under_way} the process {died}.",
         },
     )
+
+
+def _whereabouts(so_far: Run) -> str:
+    """Where Ctrl-C has met the run."""
+    told = f"It was at {so_far.duration_ns / SECOND_NS:.6f} s of simulated time"
+    events = [] if so_far.log is None else list(so_far.log.events)
+    node, under_way = _under_way(so_far.plan.experiment, events)
+    return f"{told}, in the call that n{node} {under_way}." if node else f"{told}."
 
 
 def _under_way(experiment: Experiment, events: list[Event]) -> tuple[int, str]:

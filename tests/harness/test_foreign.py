@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from harness import Experiment, carry_out, seconds
+from harness import Experiment, carry_out, child, seconds
 from harness.child import Died, Ring, apart, in_child
 from harness.errors import UsageError
 from harness.foreign import carry
@@ -127,6 +129,24 @@ def test_the_parents_errors_end_the_child() -> None:
         in_child(work, heard)
     with pytest.raises(ProcessLookupError):
         os.kill(children[0], 0)
+
+
+def test_native_code_that_does_not_come_back_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "LIMIT_S", 0)
+    with pytest.raises(Died, match="did not come back within 0 s of processor time"):
+        apart(lambda: sum(itertools.repeat(0)))
+
+
+def test_slow_work_is_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "LIMIT_S", 1)
+    monkeypatch.setattr(child, "LOOK_S", 0.05)
+
+    def work() -> str:
+        while time.process_time() < 2.1:
+            pass
+        return "done"
+
+    assert apart(work) == "done"
 
 
 def test_an_exit_without_a_result_is_a_death() -> None:
