@@ -290,7 +290,8 @@ def phases(*generators: GeneratorLike) -> Generator:
     """Each child to its end, waiting for all threads in sight between. Jepsen: `phases`.
 
     "In sight" is what the generators around leave: `clients(phases(...))` waits for the clients
-    only, and not for a nemesis that is at work.
+    only, and not for a nemesis that is at work. A list is a generator, and so it is one phase:
+    `phases(*several)` makes each of its elements one.
     """
     return concat(*map(synchronize, generators))
 

@@ -26,6 +26,8 @@ from collections.abc import Callable
 
 import trio
 
+from harness.simulation.timers import whole_delay_ns
+
 
 class Timers:
     """Timers are set and cancelled at any time; `run` calls a function when they are due."""
@@ -38,7 +40,9 @@ class Timers:
         self._changed = trio.Event()
 
     def set(self, name: str, delay_ns: int) -> None:
-        """(Re)arm `name`."""
+        """(Re)arm `name`. Raises Misuse for a delay that is none."""
+        if delay_ns.__class__ is not int or delay_ns < 0:
+            delay_ns = whole_delay_ns(name, delay_ns)
         self._number += 1
         self._armed[name] = self._number
         heapq.heappush(self._heap, (time.monotonic_ns() + delay_ns, self._number, name))

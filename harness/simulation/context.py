@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from operator import index
 from typing import TYPE_CHECKING, Any
 
 from harness.node import ClientReply, ClientRequest
@@ -12,7 +11,7 @@ from harness.randomness import NodeRng, keyed_ratio
 from harness.simulation.clock import NodeClock
 from harness.simulation.disk import SimulatedDisk
 from harness.simulation.failure import Misuse
-from harness.simulation.timers import Timer
+from harness.simulation.timers import Timer, whole_delay_ns
 from harness.simulation.trace import PROBE
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class SimulatedContext:
 
     def set_timer(self, name: str, delay_ns: int) -> None:
         if delay_ns.__class__ is not int or delay_ns < 0:
-            delay_ns = _whole(name, delay_ns)
+            delay_ns = whole_delay_ns(name, delay_ns)
         timer = self._timers.get(name)
         if timer is None:
             number = self._world.timers.number(name)
@@ -102,17 +101,3 @@ class SimulatedContext:
         """The node has crashed: none of its timers will ring."""
         for timer in self._timers.values():
             timer.armed_ns = timer.deadline_ns = -1
-
-
-def _whole(name: str, delay_ns: Any) -> int:
-    """The delay as an int, such as one of numpy's; anything else is a bug of the node."""
-    try:
-        if index(delay_ns) >= 0:
-            return index(delay_ns)
-    except TypeError:
-        pass
-    raise Misuse(
-        f"A node set its timer {name!r} to ring in {delay_ns!r} ns. A delay is a whole number of "
-        "nanoseconds, 0 or more. Usually it was meant in seconds (half a second is 500_000_000), "
-        "or a deadline has already passed: max(0, deadline_ns - context.clock.monotonic_ns())."
-    )

@@ -25,7 +25,8 @@ False
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
+from operator import index
+from typing import TYPE_CHECKING, Any
 
 from harness.simulation.failure import Misuse
 from harness.simulation.recording import Event
@@ -103,3 +104,17 @@ class Timers:
                 f"not go on; the last one is {timer.name!r} of n{timer.node}. Usually a node sets "
                 "a timer with delay 0 whenever it rings."
             )
+
+
+def whole_delay_ns(name: str, delay_ns: Any) -> int:
+    """The delay as an int, such as one of numpy's; anything else is a bug of the node."""
+    try:
+        if index(delay_ns) >= 0:
+            return index(delay_ns)
+    except TypeError:
+        pass
+    raise Misuse(
+        f"A node set its timer {name!r} to ring in {delay_ns!r} ns. A delay is a whole number of "
+        "nanoseconds, 0 or more. Usually it was meant in seconds (half a second is 500_000_000), "
+        "or a deadline has already passed: max(0, deadline_ns - context.clock.monotonic_ns())."
+    )

@@ -17,6 +17,7 @@ from harness.node import ClientReply, ClientRequest, Context, Message, NodeStatu
 from harness.realtime import Address, FileDisk, Host, TcpPort
 from harness.realtime.links import CLIENT, framed, greeting
 from harness.realtime.timers import Timers
+from harness.simulation.failure import Misuse
 
 DEADLINE_S = 20
 
@@ -166,6 +167,12 @@ def test_a_timer_that_is_set_again_rings_once() -> None:
 
     trio.run(main)
     assert rung == ["again", "end"]
+
+
+@pytest.mark.parametrize("delay", [-1, 0.5, None])
+def test_a_delay_is_a_whole_number_of_nanoseconds_as_in_simulation(delay: Any) -> None:
+    with pytest.raises(Misuse, match="A delay is a whole number of nanoseconds, 0 or more"):
+        Timers().set("tick", delay)
 
 
 # ---- hosts
