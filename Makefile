@@ -46,7 +46,7 @@ porcupine: $(INSTALLED)
 	@$(BIN)/python -m checkers.porcupine.build
 
 clean:
-	rm -rf .venv build store *.egg-info
+	rm -rf .venv build *.egg-info
 
 $(INSTALLED): pyproject.toml setup.py $(KERNEL)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -29,6 +29,7 @@ import os
 import pickle
 import signal
 import struct
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from mmap import mmap
@@ -83,7 +84,10 @@ def in_child(work: Callable[[Heard], Result], heard: Heard) -> Result:
     """Fork, let the child do `work`, and tell `heard` what it says meanwhile."""
     reading, writing = os.pipe()
     with TemporaryFile() as words:
-        child = os.fork()
+        with warnings.catch_warnings():
+            # Threads stay behind; whatever lock one of them held, the child needs none of it.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
         if not child:
             os.close(reading)
             _be_child(work, writing, words.fileno())

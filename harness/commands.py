@@ -7,6 +7,7 @@ splitbrain or of the system under test.
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -228,7 +229,16 @@ cli.add_command(serve_command)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console command `splitbrain`."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a sign that a terminal cannot show ends no run
+            stream.reconfigure(errors="replace")
     sys.exit(_guarded(arguments))
+
+
+def _reader_left() -> int:
+    """Whoever read our output has seen enough (`splitbrain list | head`): end without a word."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at exit as well
+    return CRASH
 
 
 def _guarded(arguments: Sequence[str] | None) -> int:
@@ -249,12 +259,16 @@ def _guarded(arguments: Sequence[str] | None) -> int:
     except SplitbrainError as error:
         complain("[red]crash:[/] ", error)
         return CRASH
+    except BrokenPipeError:
+        return _reader_left()
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             errors.print(traceback.format_exc(), markup=False)
             return CRASH
         complain("[red]crash:[/] The disk is full. ", error)
         return CRASH
-    except (Exception, SystemExit):  # whoever calls sys.exit must not decide how we end
+    except (Exception, SystemExit) as error:  # whoever calls sys.exit must not decide how we end
+        if isinstance(error.__context__, BrokenPipeError):  # rich makes a SystemExit of it
+            return _reader_left()
         errors.print(traceback.format_exc(), markup=False)
         return CRASH

@@ -96,12 +96,18 @@ def compiled(
     name = f"_{name}_{hashlib.blake2b(b'|'.join(parts), digest_size=6).hexdigest()}"
     path = user_cache() / "compiled" / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with (path.parent / f"{name}.lock").open("w") as lock:
-            if fcntl is not None:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            if not path.is_file():
-                _compile(name, path, declarations, source, library)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with (path.parent / f"{name}.lock").open("w") as lock:
+                if fcntl is not None:
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                if not path.is_file():
+                    _compile(name, path, declarations, source, library)
+        except OSError as error:
+            raise UsageError(
+                f"The module for {library} cannot be kept in {str(path.parent)!r}: {error}. Name a "
+                "folder that can be written in SPLITBRAIN_CACHE."
+            ) from error
     description = importlib.util.spec_from_file_location(name, path)
     assert description is not None, path
     assert description.loader is not None, path

@@ -70,7 +70,6 @@ class Interpreter:
         self._waiters: dict[Thread, Waiter] = {}
         self._resting: dict[Thread, Invocation] = {}
         self._tick_ns: int | None = None
-        self._log: list[str] = []
 
     async def run(self) -> None:
         """Start the threads; they end when the generator is exhausted."""
@@ -177,8 +176,7 @@ class Interpreter:
             self._mailbox[invocation.thread] = invocation
             self._wake(invocation.thread)
         else:
-            rest_ns = invocation.value if invocation.kind == "sleep" else 0
-            time_ns = self._world.now_ns + rest_ns
+            time_ns = self._world.now_ns + invocation.value
             self._resting[invocation.thread] = invocation
             self._world.call_at(time_ns, lambda: self._end_rest(invocation))
 

@@ -185,11 +185,6 @@ def _stop_sentence(run: Run, stopped_at_ns: int) -> str:
     )
 
 
-def write_report_of(result: Result, path: Path) -> None:
-    """Write the HTML report of a finished run."""
-    _write_report(result, result.run.recording(), path)
-
-
 def _write_report(result: Result, recording: Recording, path: Path) -> None:
     from reports import write_report  # templates and plots take a while to import
     from reports.loading import run_data

@@ -2,7 +2,7 @@
 
 A first run draws its operations and faults as it goes and writes down the concrete ones ("crash
 n3", never "crash the leader"). Replaying the plan needs neither the generator nor the nemesis,
-and editing it (dropping a fault, say) still gives a run: that is how scenarios are shrunk.
+and a plan from which a fault or an operation was dropped can still be run.
 
 >>> plan = Plan(experiment=Experiment(), seed=7)
 >>> Plan.decode(plan.encode()) == plan

@@ -2,7 +2,7 @@
 
 A *stream* is for decisions made in sequence (a generator, a nemesis). A *keyed draw* depends on
 its key alone, so that removing one event from a run does not shift the draws of all later ones;
-that is what keeps a shrunk scenario close to the original.
+a plan from which something was dropped stays close to the original.
 
 Neither depends on PYTHONHASHSEED: streams are seeded by a string (which `random` digests with
 SHA-512), keyed draws hash tuples of integers, which CPython hashes without the secret.

@@ -10,7 +10,7 @@
     store/latest -> the folder of the newest run
 
 Each row of the history is in the file as soon as it happens, so that whoever kills the process
-loses none. All other files appear whole or not at all.
+loses none. Plan, trace, recording and verdict appear whole or not at all.
 """
 
 from __future__ import annotations
@@ -101,15 +101,22 @@ def new_folder(store: Path, experiment_slug: str, seed: int) -> RunFolder:
     """Make the folder of a run; an earlier run of the same seed keeps its own."""
     parent = store / experiment_slug
     try:
-        parent.mkdir(parents=True, exist_ok=True)
         number = 1
+        tidied = 0  # how often another process has removed an empty folder above, in between
         while True:
             path = parent / (f"seed-{seed}" if number == 1 else f"seed-{seed}.{number}")
             try:
+                parent.mkdir(parents=True, exist_ok=True)
                 path.mkdir()
                 break
             except FileExistsError:
+                if not parent.is_dir():
+                    raise
                 number += 1
+            except FileNotFoundError:
+                tidied += 1
+                if tidied > 100:
+                    raise
     except OSError as error:
         raise UsageError(
             f"The run cannot be kept in {str(store)!r}: {error}. Name another folder with --store."

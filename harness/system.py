@@ -6,7 +6,7 @@ A system is registered under the entry point group `splitbrain.systems`, or name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -114,6 +114,3 @@ class System:
     def connect(self, port: Port, *, process: int, nodes: tuple[int, ...], home: int) -> Connection:
         """A client's connection; `process` is unique in the run, `home` the node to ask first."""
         raise NotImplementedError
-
-
-MachineFactory = Callable[[], StateMachine]

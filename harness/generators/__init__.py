@@ -25,7 +25,7 @@ however often the generator was asked (`context`).
 | limit, once, time-limit            | limit, once, time_limit                     | limits      |
 | process-limit, concurrency-limit   | process_limit, concurrency_limit            | limits      |
 | until-ok                           | until_ok                                    | limits      |
-| stagger, delay, sleep, log         | stagger, delay, sleep, log                  | pacing      |
+| stagger, delay, sleep              | stagger, delay, sleep                       | pacing      |
 | cycle-times                        | cycle_times                                 | pacing      |
 | on-threads (on), clients, nemesis  | on_threads, clients, nemesis                | routing     |
 | reserve, each-thread, each-process | reserve, each_thread, each_process          | routing     |
@@ -85,7 +85,7 @@ from harness.generators.limits import (
     time_limit,
     until_ok,
 )
-from harness.generators.pacing import cycle_times, delay, log, sleep, stagger
+from harness.generators.pacing import cycle_times, delay, sleep, stagger
 from harness.generators.replay import replay
 from harness.generators.routing import (
     clients,
@@ -142,7 +142,6 @@ __all__ = [
     "in_rotation",
     "invocations_of",
     "limit",
-    "log",
     "map_ops",
     "mix",
     "nemesis",

@@ -50,8 +50,8 @@ from harness.generators.context import Context, Process, Thread
 
 #: An operation for the system, a rest for the thread (`value` is nanoseconds), a line to log.
 #: The latter two never enter the history.
-InvocationKind = Literal["invoke", "sleep", "log"]
-KINDS: tuple[InvocationKind, ...] = ("invoke", "sleep", "log")
+InvocationKind = Literal["invoke", "sleep"]
+KINDS: tuple[InvocationKind, ...] = ("invoke", "sleep")
 
 
 class Invocation(msgspec.Struct, frozen=True, gc=False):
@@ -98,7 +98,7 @@ PENDING = Pending()
 class Event(Protocol):
     """What `update` gets: an `Invocation` when it is dispatched, an `Operation` at its end.
 
-    `type` is "invoke", "sleep" or "log" for what begins, "ok", "fail" or "info" for what ends.
+    `type` is "invoke" or "sleep" for what begins, "ok", "fail" or "info" for what ends.
     The end of a sleep or a log is no event; the thread is just free again.
     """
 

@@ -115,11 +115,6 @@ def sleep(dt_ns: int) -> Generator:
     return OneOperation("sleep", at_least("sleep", "dt_ns", dt_ns, 0), kind="sleep")
 
 
-def log(message: str) -> Generator:
-    """Writes one line into the log of the run, through a free thread. Jepsen: `log`."""
-    return OneOperation("log", message, kind="log")
-
-
 def cycle_times(*times_and_generators: int | GeneratorLike) -> Generator:
     """`cycle_times(t1_ns, g1, t2_ns, g2, ...)`: g1 for t1_ns, g2 for t2_ns, ..., g1 again.
 

@@ -12,7 +12,7 @@
 
 A dict says `f` and perhaps `value`, `key`, `thread`, `process`, `time_ns`. Without a thread, a
 random one of those that are free does it, the nemesis included: route with `clients`. A `time_ns`
-ahead is waited for. `kind` may be "sleep" or "log" (use `sleep` and `log`).
+ahead is waited for. `kind` may be "sleep" (use `sleep`).
 
 Limits: a callable may be called more often than its operations are used, because an answer can be
 forgotten; so it must not count on its calls. For numbered operations use `for_each`, which is

@@ -11,8 +11,9 @@ written anew beside its place and renamed.
 
 A folder belongs to one process at a time.
 
->>> import tempfile
->>> folder = Path(tempfile.mkdtemp())
+>>> from tempfile import TemporaryDirectory
+>>> kept = TemporaryDirectory()
+>>> folder = Path(kept.name)
 >>> with FileDisk(folder) as disk:
 ...     disk.append(b"one"), disk.append(b"two"), disk.put_meta(b"term 3")
 ...     disk.flush()
@@ -21,6 +22,7 @@ A folder belongs to one process at a time.
 ...     recovered = disk.recover()
 >>> list(recovered.records), recovered.meta
 ([b'one', b'two'], b'term 3')
+>>> kept.cleanup()
 
 Limits: damage in the middle of the file loses what follows it, which `Recovered.corrupt_from` then
 says. The records that count are kept in memory as well.

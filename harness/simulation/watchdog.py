@@ -24,15 +24,12 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from harness.child import LIMIT_S, LOOK_S
 from harness.simulation.failure import Endless
 from harness.simulation.guard import is_inside
 
 if TYPE_CHECKING:
     from harness.simulation.world import SimulatedWorld
-
-#: How much processor time one event of a node may take, and how often somebody looks.
-LIMIT_S = 20
-LOOK_S = 2
 
 
 @contextmanager

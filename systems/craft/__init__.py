@@ -62,6 +62,7 @@ class Craft(System):
     def __init__(self, *, flaw: str | None = None, options: CraftOptions | None = None) -> None:
         super().__init__(flaw=flaw)
         self.options = options or CraftOptions(**self.settings)
+        native.module()  # compiled before anything is run, so that what is missing is said at once
 
     @classmethod
     def unavailable(cls) -> str | None:

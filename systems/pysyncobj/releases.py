@@ -66,8 +66,14 @@ def folder_of(release: str) -> Path:
 
 
 def _install(release: str, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{release}-", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{release}-", dir=folder.parent))
+    except OSError as error:
+        raise Unavailable(
+            f"PySyncObj {release} cannot be kept in {str(folder.parent)!r}: {error}. Name a folder "
+            "that can be written in SPLITBRAIN_CACHE."
+        ) from error
     try:
         _pip(release, made)
         try:

@@ -6,7 +6,6 @@ import random
 import signal
 import sys
 import threading
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -93,22 +92,22 @@ def test_running_out_of_memory_anywhere(model: str, text: str, rules: int) -> No
 
 
 def test_a_deadline_stops_the_search() -> None:
-    start = time.monotonic()
     verdict = Linearizability(deadline_s=0.01, budget=10**9).check(hard_history())
     assert verdict.outcome == "unknown"
     assert "the deadline of 0.01 s" in verdict.reason
-    assert time.monotonic() - start < 5
 
 
 def test_ctrl_c_gets_through() -> None:
     history, checker = hard_history(), Linearizability(budget=10**9)
     timer = threading.Timer(0.02, signal.raise_signal, [signal.SIGINT])
-    timer.start()
-    start = time.monotonic()
+
+    def interrupted() -> None:
+        timer.start()
+        checker.check(history)  # for minutes, if it did not
+
     with pytest.raises(KeyboardInterrupt):
-        checker.check(history)
+        interrupted()
     timer.join()
-    assert time.monotonic() - start < 5
     assert not [t for t in threading.enumerate() if t.name == "linearizability"]
 
 

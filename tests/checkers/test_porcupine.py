@@ -344,9 +344,13 @@ def test_ctrl_c_gets_through_and_ends_the_worker(workers: list[Worker]) -> None:
     main = threading.main_thread().ident
     assert main is not None
     timer = threading.Timer(0.4, lambda: signal.pthread_kill(main, signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
+
+    def interrupted() -> None:
+        timer.start()
         Porcupine(timeout_s=600).check(hard_history())
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     timer.join()
     assert not any(worker.is_alive() for worker in workers)
     assert Porcupine().check(parse("0w1. 1r=1")).outcome == "pass"

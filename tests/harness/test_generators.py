@@ -31,7 +31,6 @@ from harness.generators import (
     for_each,
     imperfect,
     limit,
-    log,
     map_ops,
     mix,
     nemesis,
@@ -400,10 +399,6 @@ def test_sleep_keeps_one_thread_busy_and_out_of_the_history() -> None:
     history = perfect(nemesis([A, sleep(1_000), B]), nemesis=True)
     assert [(o.time_ns, o.f) for o in history] == [(0, "a"), (10, "a"), (1_010, "b"), (1_020, "b")]
     assert times([sleep(1_000), repeat(A, 3)], threads=2) == [0, 10, 20]
-
-
-def test_log_takes_no_time() -> None:
-    assert times([log("begin"), A, log("end"), B], threads=1) == [0, 10]
 
 
 def test_cycle_times_rotates_by_time_and_goes_on_where_it_was() -> None:
