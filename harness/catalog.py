@@ -59,7 +59,10 @@ def names(kind: str) -> list[str]:
 
 
 def load(kind: str, name: str) -> Any:
-    """The object registered as `name`, or the attribute that `module:attribute` refers to."""
+    """The object registered as `name`, or the attribute that `module:attribute` refers to.
+
+    Raises UsageError, with what there is, if there is no such thing.
+    """
     entry = _entries(kind).get(name)
     if entry is not None:
         return entry.load()
@@ -93,6 +96,8 @@ def reference(kind: str, thing: Any) -> str:
 
 def by_reference(kind: str, name: str, registered: Iterable[str]) -> Any:
     """What the reference `package.module:attribute` refers to; `registered` is told in errors.
+
+    Raises UsageError if there is no such module or attribute, or the module cannot be imported.
 
     The current folder is looked at after all others, as `python -m` would, and stays where modules
     are looked for: what was loaded may import its neighbours later.

@@ -81,7 +81,11 @@ def apart(work: Callable[[], Result]) -> Result:
 
 
 def in_child(work: Callable[[Heard], Result], heard: Heard) -> Result:
-    """Fork, let the child do `work`, and tell `heard` what it says meanwhile."""
+    """Fork, let the child do `work`, and tell `heard` what it says meanwhile.
+
+    Raises `Died` if the child dies, what `work` raises, and what `heard` raises, which ends the
+    child.
+    """
     reading, writing = os.pipe()
     with TemporaryFile() as words:
         with warnings.catch_warnings():

@@ -61,7 +61,7 @@ def make_workload(experiment: Experiment) -> Workload:
 
 
 def make_nemesis(names: str) -> Nemesis:
-    """The nemesis that a comma-separated list of names means."""
+    """The nemesis that a comma-separated list of names means. Raises UsageError for others."""
     parts: list[Nemesis] = []
     for name in names.split(","):
         if not name.strip():

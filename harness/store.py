@@ -98,7 +98,10 @@ def verdict_document(verdicts: Sequence[Verdict], **facts: Any) -> dict[str, Any
 
 
 def new_folder(store: Path, experiment_slug: str, seed: int) -> RunFolder:
-    """Make the folder of a run; an earlier run of the same seed keeps its own."""
+    """Make the folder of a run; an earlier run of the same seed keeps its own.
+
+    Raises UsageError if it cannot be made there.
+    """
     parent = store / experiment_slug
     try:
         number = 1
@@ -126,7 +129,10 @@ def new_folder(store: Path, experiment_slug: str, seed: int) -> RunFolder:
 
 
 def open_folder(path: Path) -> RunFolder:
-    """The folder of an earlier run, given itself or one of its files."""
+    """The folder of an earlier run, given itself or one of its files.
+
+    Raises UsageError if no run was kept there.
+    """
     folder = RunFolder(path if path.is_dir() else path.parent)
     if not folder.plan.is_file():
         raise UsageError(

@@ -62,7 +62,8 @@ def mix(
     """A random mixture: each time a child drawn from those that can act now. Jepsen: `mix`.
 
     Draws evenly, or by `weights`, one positive integer a child. If none can act now, the mix
-    waits for the soonest. An exhausted child leaves the mix.
+    waits for the soonest. An exhausted child leaves the mix. Raises UsageError for weights that are
+    no positive integers, or not as many as there are children.
     """
     if more or isinstance(generators, str) or not isinstance(generators, Sequence):
         given = f"{1 + len(more)} arguments" if more else short(generators)

@@ -120,7 +120,8 @@ def cycle_times(*times_and_generators: int | GeneratorLike) -> Generator:
 
     Jepsen: `cycle-times`. The clock starts with the first operation of g1. Each generator goes on
     where it was when its turn comes again. The turns of one that is exhausted are idle; ends when
-    all are (Jepsen's ends with the first, but only if it is asked in that one's turn).
+    all are (Jepsen's ends with the first, but only if it is asked in that one's turn). Raises
+    UsageError if these are no pairs of a duration and a generator.
     """
     arguments = times_and_generators
     if not arguments or len(arguments) % 2:

@@ -250,6 +250,7 @@ def for_each(items: Sequence[Any], make: Callable[[Any], GeneratorLike]) -> Gene
 
     Nothing is computed before it is needed, so that `for_each(range(10**9), make)` numbers the
     operations of a run without end. `make` must be pure: it may be called twice for one item.
+    Raises UsageError if `items` is no sequence, as an iterator is none.
     """
     if isinstance(items, str) or not isinstance(items, Sequence):
         raise UsageError(

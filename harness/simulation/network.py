@@ -102,7 +102,8 @@ class Network:
         self.held_until_ns = [0] * size
 
     def link(self, source: int, destination: int) -> int:
-        """The number of the link from `source` to `destination`."""
+        """The number of the link from `source` to `destination`. Raises UsageError if one of them
+        is nobody."""
         for endpoint in (source, destination):
             if not 0 < endpoint < self.stride:
                 raise UsageError(

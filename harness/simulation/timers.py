@@ -107,7 +107,7 @@ class Timers:
 
 
 def whole_delay_ns(name: str, delay_ns: Any) -> int:
-    """The delay as an int, such as one of numpy's; anything else is a bug of the node."""
+    """The delay as an int, such as one of numpy's. Raises Misuse for what is no delay."""
     try:
         if index(delay_ns) >= 0:
             return index(delay_ns)

@@ -195,7 +195,10 @@ class SimulatedWorld:
         return self._node_objects[node]
 
     def true_time_ns(self, node: int, local_ns: int) -> int:
-        """When the monotonic clock of a running node shows `local_ns`, at its present rate."""
+        """When the monotonic clock of a running node shows `local_ns`, at its present rate.
+
+        Raises UsageError if the node is down.
+        """
         context = self.lives.contexts[node]
         if context is None:
             raise UsageError(f"Node n{node} is down, so it has no clock.")
