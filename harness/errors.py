@@ -32,6 +32,14 @@ class PairingError(UsageError):
     """A history whose operations contradict each other, such as two open calls of one process."""
 
 
+def root_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error in `group`, or else `group`: trio wraps even a single error of a nursery."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
 def unknown_name(kind: str, name: str, available: Iterable[str]) -> UsageError:
     """An error for a `name` that no `kind` (such as "system") has, with the nearest real names."""
     names = sorted(set(available))

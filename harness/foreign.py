@@ -36,7 +36,7 @@ from harness import catalog
 from harness.child import Died, Heard, Ring, in_child
 from harness.experiment import SECOND_NS, Experiment
 from harness.history import History
-from harness.node import NodeStatus
+from harness.node import NodeStatus, endpoint_name
 from harness.operation import Operation
 from harness.plan import Plan, PlannedFault, PlannedOperation
 from harness.runner import Onlooker, Run, Sink, last_moment, replay, run
@@ -312,7 +312,7 @@ def _under_way(experiment: Experiment, events: list[Event]) -> tuple[int, str]:
 def _told(experiment: Experiment, event: Event) -> str:
     _, _, kind, _, source, payload, _ = event
     if kind == MESSAGE:
-        return f"to handle {payload!r} from {_name(experiment, source)}"
+        return f"to handle {payload!r} from {endpoint_name(source, experiment.nodes)}"
     return f"when its timer {payload!r} rang" if kind == TIMER else "when its disk had synced"
 
 
@@ -326,16 +326,11 @@ def _place(experiment: Experiment, event: Event) -> dict[str, int]:
 def _line(experiment: Experiment, event: Event) -> str:
     time_ns, _, kind, destination, source, payload, _ = event
     what = {
-        MESSAGE: f"{_name(experiment, destination)} gets {payload!r} "
-        f"from {_name(experiment, source)}",
+        MESSAGE: f"{endpoint_name(destination, experiment.nodes)} gets {payload!r} "
+        f"from {endpoint_name(source, experiment.nodes)}",
         TIMER: f"n{destination}: timer {payload!r}",
         DISK: f"n{destination}: disk synced",
         PROBE: f"n{destination} notes {payload!r}",
         FAULT: f"fault {payload!r}",
     }
     return f"{time_ns / SECOND_NS:.6f} s  {what.get(kind, payload)}"
-
-
-def _name(experiment: Experiment, endpoint: int) -> str:
-    nodes = experiment.nodes
-    return f"n{endpoint}" if endpoint <= nodes else f"client {endpoint - nodes - 1}"

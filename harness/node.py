@@ -42,6 +42,11 @@ TimerName = str
 Command = Any
 
 
+def endpoint_name(endpoint: int, nodes: int) -> str:
+    """`n1`, `n2`, ... for the nodes and `c0`, `c1`, ... for the clients behind them."""
+    return f"n{endpoint}" if endpoint <= nodes else f"c{endpoint - nodes - 1}"
+
+
 class Message(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     """The base of all wire messages: immutable, with plain fields only (no list, dict or set).
 

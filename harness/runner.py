@@ -44,6 +44,7 @@ from harness.history import History, Recorder
 from harness.interpreter import Carrier, Interpreter
 from harness.invariant import InvariantViolated
 from harness.making import make_nemesis, make_system, make_workload
+from harness.node import endpoint_name
 from harness.operation import Operation
 from harness.plan import Plan, PlannedFault, PlannedOperation
 from harness.scripted import Scripted, planned
@@ -133,11 +134,7 @@ class Run:
     def trace_lines(self) -> Iterator[bytes]:
         """The trace as lines of JSON."""
         nodes = self.plan.experiment.nodes
-
-        def name(endpoint: int) -> str:
-            return f"n{endpoint}" if endpoint <= nodes else f"c{endpoint - nodes - 1}"
-
-        return trace_lines(self.trace, name)
+        return trace_lines(self.trace, lambda endpoint: endpoint_name(endpoint, nodes))
 
 
 def run(

@@ -39,7 +39,7 @@ from typing import Any
 import trio
 
 from harness import catalog
-from harness.errors import SplitbrainError, UsageError
+from harness.errors import SplitbrainError, UsageError, root_cause
 from harness.node import Command, NodeId, NodeStatus, StateMachine
 from harness.realtime import Address, Host, TcpPort
 from harness.system import Refused, System, Unanswered
@@ -157,7 +157,7 @@ class Raft:
                 yield
                 nursery.cancel_scope.cancel()
         except BaseExceptionGroup as group:
-            raise _innermost(group) from None
+            raise root_cause(group) from None
 
     # ---- commands
 
@@ -298,14 +298,6 @@ def _members_of(node: Any) -> MembersChanged | None:
         return None
     others = (*getattr(configuration, "standbys", ()), *getattr(configuration, "spares", ()))
     return MembersChanged(voters=tuple(voters), others=others)
-
-
-def _innermost(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error in `group`, or else `group`: who uses `async with` expects what was raised."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
 
 
 def _address(where: str | Address) -> Address:

@@ -45,7 +45,7 @@ import outcome
 import trio
 from trio.lowlevel import Abort, Task, current_task, reschedule, wait_task_rescheduled
 
-from harness.errors import SplitbrainError
+from harness.errors import SplitbrainError, root_cause
 from harness.simulation.guard import guarded
 from harness.simulation.watchdog import watched
 
@@ -357,12 +357,4 @@ def simulate(world: SimulatedWorld, main: Callable[[], Awaitable[object]]) -> No
         try:
             trio.run(world.tasks.run, main, clock=world.tasks.clock)
         except BaseExceptionGroup as group:
-            raise _root_cause(group) from None
-
-
-def _root_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The exception behind a group of one, or the whole group."""
-    inner: BaseException = group
-    while isinstance(inner, BaseExceptionGroup) and len(inner.exceptions) == 1:
-        inner = inner.exceptions[0]
-    return inner
+            raise root_cause(group) from None

@@ -41,7 +41,7 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.invariant import Invariant
-from harness.node import Node, NodeFactory, NodeStatus
+from harness.node import Node, NodeFactory, NodeStatus, endpoint_name
 from harness.randomness import keyed_ratio, stream
 from harness.simulation import blame
 from harness.simulation.driver import Tasks, Waiter
@@ -206,8 +206,7 @@ class SimulatedWorld:
 
     def name(self, endpoint: int) -> str:
         """`n1`, `n2`, ... for nodes and `c0`, `c1`, ... for clients."""
-        nodes = len(self.nodes)
-        return f"n{endpoint}" if endpoint <= nodes else f"c{endpoint - nodes - 1}"
+        return endpoint_name(endpoint, len(self.nodes))
 
     def describe_nodes(self) -> str:
         """The state of every node, for error messages."""
