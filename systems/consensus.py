@@ -18,10 +18,11 @@ False None not the leader 3
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from harness.node import ClientReply, ClientRequest, Context, Node, NodeId, StateMachine
+from harness.errors import UsageError
+from harness.node import ClientReply, ClientRequest, Command, Context, Node, NodeId, StateMachine
 from harness.system import Connection, System
 from harness.world import Port
 from systems.connection import SessionConnection
@@ -86,3 +87,31 @@ class ConsensusSystem(System):
 
     def connect(self, port: Port, *, process: int, nodes: tuple[int, ...], home: int) -> Connection:
         return SessionConnection(port, session=process + 1, nodes=nodes, home=home)
+
+
+def check_order(order: Command, known: Collection[NodeId]) -> None:
+    """Whether an operator has not mistyped: the orders of `systems.raft.membership`, of nodes that
+    are `known`. Raises UsageError, before anything is done.
+
+    >>> check_order(["assign", 3, "standby"], {1, 2, 3})
+    >>> check_order(["reconfigure", [1, 4, "2"]], {1, 2, 3})
+    Traceback (most recent call last):
+        ...
+    harness.errors.UsageError: ['reconfigure', [1, 4, '2']] names [4, '2']; the nodes are [1, 2, 3].
+    """
+    named: Sequence[Any]
+    match order:
+        case ["transfer", 0]:
+            named = []
+        case ["transfer" | "remove", node] | ["assign", node, "voter" | "standby" | "spare"]:
+            named = [node]
+        case ["reconfigure", [_, *_] as voters]:
+            named = voters
+        case _:
+            raise UsageError(
+                f"{order!r} is no order. Orders are [assign, node, role], [remove, node], "
+                "[reconfigure, [node, ...]] and [transfer, node]; roles are voter, standby, spare."
+            )
+    strangers = [node for node in named if type(node) is not int or node not in known]
+    if strangers:
+        raise UsageError(f"{order!r} names {strangers}; the nodes are {sorted(known)}.")

@@ -20,7 +20,8 @@ real disks and real sockets (`harness.realtime`).
 
 Limits: no encryption and no authentication between nodes; put them in a network of their own. The
 addresses of all nodes that may ever be members are known from the start. State machines are called
-in the event loop: a slow `apply` holds up everything.
+in the event loop, which is trio's: a slow `apply` holds up everything. An `apply` that raises ends
+its node, and every later life of it, for the command is in the log.
 
 docs/replicate-anything.md has a counter in twenty lines that runs.
 """
@@ -92,7 +93,7 @@ class Raft:
     its own. A command is given up after `timeout_s`. `listeners` are used instead of this node's
     address, for those who have bound it already.
 
-    Raises UsageError for an unknown system, a bad address or a folder in use.
+    Raises UsageError for an unknown system, a bad address or a folder in use, and outside of trio.
     """
 
     def __init__(
@@ -134,6 +135,13 @@ class Raft:
         self._running: AbstractAsyncContextManager[None] | None = None
 
     async def __aenter__(self) -> Raft:
+        try:
+            trio.lowlevel.current_trio_token()
+        except RuntimeError:
+            raise UsageError(
+                "Raft(machine) runs under trio: begin with trio.run(main). Under asyncio, give "
+                "trio a thread of its own."
+            ) from None
         self._running = self._run()
         await self._running.__aenter__()
         return self
@@ -263,7 +271,7 @@ class Raft:
 
         Such as `["remove", 3]`, `["assign", 4, "voter"]`, `["transfer", 2]`. There is no answer:
         what comes of it shows in the events. Raises NotLeader, and UsageError where the system
-        takes no orders.
+        takes no orders, or not this one, or none about these nodes.
         """
         if not self.is_leader:
             raise NotLeader(f"{order!r} was not carried out: not the leader", self.leader)

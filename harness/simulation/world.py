@@ -286,7 +286,7 @@ class SimulatedWorld:
                 return
             if _MASK - fate < network.duplicate[link]:
                 self._order += 1
-                again_ns = now_ns + 2 * latency_ns
+                again_ns = max(now_ns + 2 * latency_ns, network.held_until_ns[link])
                 event = (again_ns, self._order, MESSAGE, destination, source, message, now_ns)
                 heappush(self._heap, event)
         arrival_ns = now_ns + latency_ns

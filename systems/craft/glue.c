@@ -465,7 +465,7 @@ static unsigned server_members(struct server *s, raft_id *ids, int *roles, unsig
         ids[i] = c->servers[i].id;
         roles[i] = c->servers[i].role;
     }
-    return c->n;
+    return c->n < capacity ? c->n : capacity;
 }
 
 /* How far a leader believes each member's log to be like its own. */

@@ -49,11 +49,9 @@ class Membership:
                 self._target = {**members, node: ROLES.index(role)}
             case ["remove", node]:
                 self._target = {member: role for member, role in members.items() if member != node}
-            case ["reconfigure", [*voters]] if voters:
+            case ["reconfigure", [*voters]]:
                 others = {member: role for member, role in members.items() if role != VOTER}
                 self._target = {**others, **dict.fromkeys(voters, VOTER)}
-            case _:
-                raise ValueError(f"It takes assign, remove, reconfigure and transfer: {order!r}")
         self._go_on()
 
     def ended(self, token: int, status: int) -> None:

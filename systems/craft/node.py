@@ -33,6 +33,7 @@ from harness.node import (
     Recovered,
     StateMachine,
 )
+from systems.consensus import check_order
 from systems.craft.backend import Backend, Wanted
 from systems.craft.delivery import delivery, entry_arguments, snapshot_arguments
 from systems.craft.library import error_text, errors, library, raise_errors
@@ -182,7 +183,11 @@ class CraftNode:
         self._settle()
 
     def on_order(self, order: Command) -> None:
-        """An operator wants other members or another leader; see `systems.craft.membership`."""
+        """An operator wants other members or another leader; see `systems.craft.membership`.
+
+        Raises UsageError for what is no order, or names a node that is not known.
+        """
+        check_order(order, {self.context.id, *self.context.peers})
         if self._blocked:
             self._waiting.append((self.on_order, order))
             return

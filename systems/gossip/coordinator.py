@@ -45,7 +45,7 @@ from harness.node import ClientReply, ClientRequest, Nanoseconds, NodeId
 from systems.gossip.clock import ClockDrift
 from systems.gossip.keyspace import Key
 from systems.gossip.levels import NotEnoughNodes
-from systems.gossip.messages import Change, Read, ReadAnswer, Write, Written
+from systems.gossip.messages import Change, QuestionId, Read, ReadAnswer, Write, Written
 from systems.gossip.store import DIRECT, REPAIR
 from systems.gossip.views import digest_of, object_rows, store_rows
 
@@ -98,10 +98,11 @@ class Coordinator:
 
     def __init__(self, node: GossipNode) -> None:
         self.node = node
-        self.operations: dict[int, Operation] = {}
+        self.operations: dict[QuestionId, Operation] = {}
         #: The latest acknowledged write and how many there were, for invariants.
         self.acknowledged: Acknowledged | None = None
         self.acknowledgements = 0
+        self._life = node.meta.generation
         self._number = 0
         self._ticking = False
         self.sessions: dict[int, int] = {}  # the last serial of each
@@ -201,8 +202,8 @@ class Coordinator:
     def _spread(self, operation: Operation) -> None:
         """The changes are durable here: tell those that the level wants, and later all."""
         self.node.distributor.add(*operation.changes)
-        self._begin(operation, lambda number: Write(
-            number, tuple(operation.changes), self.node.clock.latest
+        self._begin(operation, lambda question: Write(
+            question, tuple(operation.changes), self.node.clock.latest
         ))  # fmt: skip
 
     def on_write(self, source: NodeId, message: Write) -> None:
@@ -226,8 +227,8 @@ class Coordinator:
         asked = self.choose(level)
         until_ns = self.node.now_ns() + self.node.options.level_timeout_ns
         operation = Operation(request, asked, until_ns, keyspace=keyspace, keys=keys)
-        self._begin(operation, lambda number: Read(
-            number, keyspace, tuple(keys), self.node.clock.latest
+        self._begin(operation, lambda question: Read(
+            question, keyspace, tuple(keys), self.node.clock.latest
         ))  # fmt: skip
 
     def on_read(self, source: NodeId, message: Read) -> None:
@@ -250,17 +251,17 @@ class Coordinator:
 
     def _begin(self, operation: Operation, message: Any) -> None:
         self._number += 1
-        number = self._number
-        self.operations[number] = operation
+        question = self._life, self._number
+        self.operations[question] = operation
         for target in operation.waiting:
-            self.node.send(target, message(number))
+            self.node.send(target, message(question))
         if not operation.waiting:
-            self._end(number)
+            self._end(question)
         elif not self._ticking:  # setting it again would put it off, with every operation
             self._tick()
 
-    def _end(self, number: int) -> None:
-        operation = self.operations.pop(number)
+    def _end(self, question: QuestionId) -> None:
+        operation = self.operations.pop(question)
         if operation.changes:
             level = operation.request.command[-1]
             self.acknowledgements += 1
@@ -281,9 +282,9 @@ class Coordinator:
     def expire(self) -> None:
         """Tell the clients of operations that have waited long enough."""
         now_ns = self.node.now_ns()
-        late = [number for number, one in self.operations.items() if one.until_ns <= now_ns]
-        for number in late:
-            operation = self.operations.pop(number)
+        late = [question for question, one in self.operations.items() if one.until_ns <= now_ns]
+        for question in late:
+            operation = self.operations.pop(question)
             got = operation.asked - len(operation.waiting)
             self.node.context.probe("level-not-reached", got=got, asked=operation.asked)
             if operation.changes:

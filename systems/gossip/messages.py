@@ -20,6 +20,10 @@ from harness.node import Message, NodeId
 from systems.crdt.base import Timestamp
 from systems.gossip.keyspace import Key, Mark
 
+#: A question among all that a node has ever asked: the generation in which its life began, and a
+#: number in that life. Answers carry it, so that one that was meant for an earlier life is none.
+QuestionId = tuple[int, int]
+
 
 class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A document that was written, or (`live` false) a key that was deleted."""
@@ -102,7 +106,7 @@ class GossipAck(Message, frozen=True, gc=False, array_like=True, tag=3):
 class Write(Message, frozen=True, gc=False, array_like=True, tag=4):
     """Store these changes and say so: a level counts on it."""
 
-    operation: int
+    operation: QuestionId
     changes: tuple[Change, ...]
     clock: Timestamp
 
@@ -110,14 +114,14 @@ class Write(Message, frozen=True, gc=False, array_like=True, tag=4):
 class Written(Message, frozen=True, gc=False, array_like=True, tag=5):
     """All changes of the operation, or later ones, are durable here."""
 
-    operation: int
+    operation: QuestionId
     clock: Timestamp
 
 
 class Read(Message, frozen=True, gc=False, array_like=True, tag=6):
     """Tell what these keys hold."""
 
-    operation: int
+    operation: QuestionId
     keyspace: str
     keys: tuple[Key, ...]
     clock: Timestamp
@@ -126,7 +130,7 @@ class Read(Message, frozen=True, gc=False, array_like=True, tag=6):
 class ReadAnswer(Message, frozen=True, gc=False, array_like=True, tag=7):
     """Documents and tombstones of the keys that have one."""
 
-    operation: int
+    operation: QuestionId
     changes: tuple[Change, ...]
     clock: Timestamp
 
@@ -149,7 +153,7 @@ class BatchTaken(Message, frozen=True, gc=False, array_like=True, tag=9):
 class Poll(Message, frozen=True, gc=False, array_like=True, tag=10):
     """What do you have? Begins a session of repair."""
 
-    session: int
+    session: QuestionId
     clock: Timestamp
 
 
@@ -159,7 +163,7 @@ class Summary(Message, frozen=True, gc=False, array_like=True, tag=11):
     Each of `seen` stands for all that its node stamped up to there.
     """
 
-    session: int
+    session: QuestionId
     seen: tuple[Timestamp, ...]
     keyspaces: tuple[tuple[str, int], ...]
     objects: tuple[tuple[str, int], ...]
@@ -169,7 +173,7 @@ class Summary(Message, frozen=True, gc=False, array_like=True, tag=11):
 class AskState(Message, frozen=True, gc=False, array_like=True, tag=12):
     """Tell all of these keyspaces and objects."""
 
-    session: int
+    session: QuestionId
     keyspaces: tuple[str, ...]
     objects: tuple[str, ...]
 
@@ -185,7 +189,7 @@ class KeyspaceState(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class State(Message, frozen=True, gc=False, array_like=True, tag=13):
     """All of some keyspaces and objects, and what the sender has seen when it told so."""
 
-    session: int
+    session: QuestionId
     seen: tuple[Timestamp, ...]
     keyspaces: tuple[KeyspaceState, ...]
     objects: tuple[ObjectState, ...]
@@ -194,7 +198,7 @@ class State(Message, frozen=True, gc=False, array_like=True, tag=13):
 class Fetch(Message, frozen=True, gc=False, array_like=True, tag=14):
     """Send these documents."""
 
-    session: int
+    session: QuestionId
     keyspace: str
     keys: tuple[Key, ...]
 
@@ -202,7 +206,7 @@ class Fetch(Message, frozen=True, gc=False, array_like=True, tag=14):
 class Fetched(Message, frozen=True, gc=False, array_like=True, tag=15):
     """What the keys hold now, documents and tombstones."""
 
-    session: int
+    session: QuestionId
     keyspace: str
     changes: tuple[Change, ...]
 

@@ -33,6 +33,7 @@ from systems.gossip.messages import (
     Fetched,
     KeyspaceState,
     Poll,
+    QuestionId,
     State,
     Summary,
 )
@@ -47,10 +48,10 @@ HORIZON = "horizon"
 class Session:
     """One repair with one peer."""
 
-    __slots__ = ("complete", "dropped", "number", "peer", "seen", "until_ns", "wanted")
+    __slots__ = ("complete", "dropped", "peer", "question", "seen", "until_ns", "wanted")
 
-    def __init__(self, number: int, peer: NodeId, until_ns: Nanoseconds) -> None:
-        self.number = number
+    def __init__(self, question: QuestionId, peer: NodeId, until_ns: Nanoseconds) -> None:
+        self.question = question
         self.peer = peer
         self.until_ns = until_ns
         self.seen: dict[NodeId, Timestamp] = {}
@@ -68,6 +69,7 @@ class Repair:
         #: How many documents and object states came by repair, and how many sessions ended well.
         self.transferred = 0
         self.finished = 0
+        self._life = node.meta.generation
         self._number = 0
         self._repaired: dict[NodeId, None] = {}  # with whom, in this life
 
@@ -90,17 +92,17 @@ class Repair:
     def begin(self, peer: NodeId) -> None:
         """Ask `peer` what it has."""
         self._number += 1
-        session = Session(self._number, peer, 0)
+        session = Session((self._life, self._number), peer, 0)
         self.sessions[peer] = session
         self._progress(session)
-        self.node.send(peer, Poll(session.number, self.node.clock.latest))
+        self.node.send(peer, Poll(session.question, self.node.clock.latest))
 
     def _progress(self, session: Session) -> None:
         session.until_ns = self.node.now_ns() + self.node.options.repair_timeout_ns
 
-    def _session(self, peer: NodeId, number: int) -> Session | None:
+    def _session(self, peer: NodeId, question: QuestionId) -> Session | None:
         session = self.sessions.get(peer)
-        if session is None or session.number != number:
+        if session is None or session.question != question:
             return None
         self._progress(session)
         return session
@@ -124,7 +126,7 @@ class Repair:
             name for name, checksum in message.objects if objects.checksum(name) != checksum
         )
         if keyspaces or names:
-            self.node.send(source, AskState(session.number, tuple(keyspaces), names))
+            self.node.send(source, AskState(session.question, tuple(keyspaces), names))
         else:
             self._finish(session)
 
@@ -171,7 +173,7 @@ class Repair:
     def _next(self, session: Session) -> None:
         if session.wanted:
             keyspace, keys = session.wanted[0]
-            self.node.send(session.peer, Fetch(session.number, keyspace, keys))
+            self.node.send(session.peer, Fetch(session.question, keyspace, keys))
         else:
             self._finish(session)
 

@@ -151,17 +151,17 @@ class NotAccepted(Message, frozen=True, gc=False, array_like=True, tag=9):
 
 
 class ReadQuery(Message, frozen=True, gc=False, array_like=True, tag=10):
-    """How long is your log?"""
+    """How long is your log? `query` is the life of who asks, and a number in it."""
 
     configuration: int
-    number: int
+    query: tuple[int, int]
 
 
 class ReadReport(Message, frozen=True, gc=False, array_like=True, tag=11):
     """So long."""
 
     configuration: int
-    number: int
+    query: tuple[int, int]
     length: int
 
 

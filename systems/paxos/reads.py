@@ -90,12 +90,15 @@ class QuorumReads:
 
     One query is under way at a time; reads that come meanwhile wait for the next one. `tick`
     repeats it, and asks anew for reads that still wait: the longest log may hold entries that
-    will never be decided, and a later query may find them gone.
+    will never be decided, and a later query may find them gone. A report to a query of an earlier
+    life says how long logs were then, so that a query names the life, and the first one of a life
+    waits until the disk knows of it: one that is forgotten is lived again.
     """
 
     def __init__(self, node: OmniPaxosNode) -> None:
         self._node = node
         self._number = 0
+        self._is_life_durable = False
         self._asking: list[ClientRequest] = []
         self._next: list[ClientRequest] = []
         self._reports: dict[int, int] = {}
@@ -111,19 +114,34 @@ class QuorumReads:
         self._number += 1
         self._asking, self._next = self._asking + self._next, []
         self._reports = {}
+        if self._is_life_durable:
+            self._query()
+        else:
+            self._node.context.disk.sync(self._begin)
+        self._count()
+
+    def _begin(self) -> None:
+        self._is_life_durable = True
+        self._query()
+
+    def _query(self) -> None:
         node = self._node
-        query = ReadQuery(node.configuration, self._number)
+        query = ReadQuery(node.configuration, self._name)
         for peer in node.peers:
             node.context.send(peer, query)
-        self._count()
+
+    @property
+    def _name(self) -> tuple[int, int]:
+        """What tells the present query from all others of this node."""
+        return self._node.log.life, self._number
 
     def on_query(self, source: int, message: ReadQuery) -> None:
         node = self._node
-        report = ReadReport(message.configuration, message.number, node.log.last_index)
+        report = ReadReport(message.configuration, message.query, node.log.last_index)
         node.context.send(source, report)
 
     def on_report(self, source: int, message: ReadReport) -> None:
-        if message.number == self._number and self._asking:
+        if message.query == self._name and self._asking:
             self._reports[source] = message.length
             self._count()
 

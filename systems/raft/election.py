@@ -9,8 +9,8 @@ says so. A node that hears a leader refuses trial votes (PreVote); with CheckQuo
 candidates altogether, unless the leader itself has asked for the election. That is what a lease
 rests on, so with lease reads a node keeps quiet for a while after a restart, too.
 
-Source: Ongaro 2014, §3.4 (elections), §3.10 (transfer), §4.2.3 (disruption), §6.4.1 (leases),
-§9.6 (PreVote).
+Source: Ongaro 2014, §3.4 (elections), §3.10 (transfer), §4.2.2 (a removed leader), §4.2.3
+(disruption), §6.4.1 (leases), §9.6 (PreVote).
 """
 
 from __future__ import annotations
@@ -91,8 +91,21 @@ class Voter(Replica):
             self.context.set_timer("election", remaining_ns)
             return
         self.reset_election_timer()
-        if self.configuration.has_vote(self.context.id):
+        if self.may_stand():
             self.campaign(trial=self.options.pre_vote)
+
+    def may_stand(self) -> bool:
+        """Whether this node has a vote, or lost it by a change that may not be decided.
+
+        It may be the only one with the entry of that change, so that nobody else can be elected;
+        as a candidate and as a leader it does not count itself (§4.2.2).
+        """
+        here = self.context.id
+        if self.configuration.has_vote(here):
+            return True
+        return self.configuration_index > self.committed and self._configurations[-2][1].has_vote(
+            here
+        )
 
     def hears_leader(self) -> bool:
         """Whether a leader was heard so recently that nobody should run against it."""
@@ -172,12 +185,15 @@ class Voter(Replica):
             term = message.term if granted else self.term
             self.context.send(source, Vote(term, granted, True))
             return
+        loyal = self.options.check_quorum and not message.transfer and self.hears_leader()
         if message.term > self.term:
-            if self.options.check_quorum and not message.transfer and self.hears_leader():
+            if loyal:
                 return
             self.see_term(message.term)
+        # loyal in the same term, too: it may have been learned of since the leader was heard
         granted = (
             message.term == self.term
+            and not loyal
             and self.may_vote_for(source)
             and self.is_up_to_date(message.last_term, message.last_index)
         )

@@ -1,7 +1,7 @@
 """All planted flaws of Raft by name: sound Raft with one thing wrong, each a few lines.
 
 >>> len(FLAWS), FLAWS["longest-log-wins"].flaw.breaks
-(43, 'a long tail that was never committed wins over what was')
+(44, 'a long tail that was never committed wins over what was')
 """
 
 from __future__ import annotations

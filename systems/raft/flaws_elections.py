@@ -88,6 +88,13 @@ class _DisloyalVoter(RaftNode):
         super().on_request_vote(source, message)
 
 
+class _FickleVoter(RaftNode):
+    def on_request_vote(self, source: int, message: RequestVote) -> None:
+        if message.term == self.term:
+            self._heard_ns = -self.options.election_maximum_ns
+        super().on_request_vote(source, message)
+
+
 class _LoudAfterRestart(RaftNode):
     def keep_quiet(self) -> None:
         pass
@@ -167,6 +174,13 @@ FLAWS = (
         "voters listen to candidates although they hear a leader",
         "a leader is elected while another one has a lease",
         _DisloyalVoter,
+        lease_reads=True,
+    ),
+    planted(
+        "fickle-voter",
+        "voters that hear a leader listen to candidates of a term that they know already",
+        "a voter learns the term by the way, and elects while another leader has a lease",
+        _FickleVoter,
         lease_reads=True,
     ),
     planted(

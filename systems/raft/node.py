@@ -33,6 +33,7 @@ from harness.node import (
     Recovered,
     StateMachine,
 )
+from systems.consensus import check_order
 from systems.raft.election import Voter
 from systems.raft.leadership import Leadership
 from systems.raft.messages import (
@@ -104,7 +105,11 @@ class RaftNode(Voter):
             self.leadership.write(request)
 
     def on_order(self, order: Command) -> None:
-        """An operator wants other members or another leader; see `systems.raft.membership`."""
+        """An operator wants other members or another leader; see `systems.raft.membership`.
+
+        Raises UsageError for what is no order, or names a node that is not known.
+        """
+        check_order(order, {self.context.id, *self.context.peers})
         if self.leadership is None:
             self.context.probe("order-refused")
         else:

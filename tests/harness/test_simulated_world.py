@@ -122,6 +122,16 @@ class TestNetwork:
         pass_time(world, MS)
         assert told(2, "message") == [(1, "held")]
 
+    def test_a_clogged_link_holds_duplicates_too(self) -> None:
+        certainly = LinkModel(minimum_ns=MS, mean_extra_ns=0, slow_ratio=0, duplicate_ratio=1.0)
+        world = make_world(link=certainly)
+        world.act(["clog", 1, 2, 50 * MS])
+        context_of(world, 1).send(2, Note("held"))
+        pass_time(world, 49 * MS)
+        assert told(2, "message") == []
+        pass_time(world, MS)
+        assert told(2, "message") == [(1, "held")] * 2
+
     def test_slow_links_add_delay_and_recover(self) -> None:
         world = make_world()
         world.act(["slow", 1, 2, 100 * MS, 0.0])

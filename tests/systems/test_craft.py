@@ -189,6 +189,33 @@ def test_members_come_and_go_in_every_role() -> None:
 
 
 @needs_library
+@pytest.mark.parametrize(
+    "order", [["assign", 9, "standby"], ["remove", "2"], ["reconfigure", ["a", 1]], ["fly"]]
+)
+def test_a_mistyped_order_is_the_mistake_of_who_gave_it(order: Any) -> None:
+    async def scenario(stage: Stage) -> None:
+        leader = await stage.leader()
+        for node in stage.nodes:
+            with pytest.raises(UsageError, match=r"names \[|is no order"):
+                stage.node(node).on_order(order)
+        await stage.client(leader).write("x", 1)
+        assert members(stage, leader) == {1: 1, 2: 1, 3: 1}
+
+    assert played(scenario, nodes=3) == ""
+
+
+@needs_library
+def test_no_more_members_are_told_than_there_is_room_for() -> None:
+    async def scenario(stage: Stage) -> None:
+        node = stage.node(1)
+        ids, roles = node._ffi.new("raft_id[]", 2), node._ffi.new("int[]", 2)
+        assert node._lib.server_members(node.server, ids, roles, 2) == 2
+        assert list(ids) == [1, 2]
+
+    assert played(scenario, nodes=3) == ""
+
+
+@needs_library
 def test_the_leadership_is_handed_over() -> None:
     async def scenario(stage: Stage) -> None:
         old = await stage.leader()

@@ -13,7 +13,16 @@ from harness.simulation.wire import Wire
 from harness.system import Refused, Unanswered
 from systems.crdt import Objects
 from systems.gossip import Gossip, GossipAll, GossipOne, GossipOptions, GossipQuorum
-from systems.gossip.messages import MESSAGES, Batch, Fetched, Poll, Summary, Write
+from systems.gossip.messages import (
+    MESSAGES,
+    Batch,
+    Fetched,
+    Poll,
+    ReadAnswer,
+    Summary,
+    Write,
+    Written,
+)
 from systems.gossip.schedules.craft import acquainted, ask, contents, converged, node
 from systems.scenario import MILLISECOND_NS, SECOND_NS, Outcome, Stage, play
 
@@ -253,6 +262,67 @@ def test_what_was_acknowledged_survives_the_restart_of_all() -> None:
         assert await ask(stage, 5, "read", "count") == 7
 
     perform(scenario, compact_every=3)
+
+
+def test_confirmations_that_an_earlier_life_waited_for_do_not_count() -> None:
+    async def scenario(stage: Stage) -> None:
+        await acquainted(stage)
+        late = stage.hold(Written, destination=1)
+        stage.begin(ask, stage, 1, "put", "ks", "x", 1, "All")
+        await stage.until(lambda: len(late.held) == 4, "four to confirm")
+        late.end()
+        stage.crash(1)
+        stage.restart(1)
+        await acquainted(stage)
+        stage.drop(Write, Batch, source=1)
+        put = stage.begin(ask, stage, 1, "put", "ks", "y", 2, "All")
+        await stage.sleep(5 * MILLISECOND_NS)
+        assert copies(stage, "y") == [1]
+        late.release()
+        with pytest.raises(Unanswered, match="0 of 4 nodes confirmed"):
+            await put.end()
+
+    perform(scenario)
+
+
+def test_answers_that_an_earlier_life_waited_for_do_not_count() -> None:
+    async def scenario(stage: Stage) -> None:
+        await acquainted(stage)
+        late = stage.hold(ReadAnswer, destination=1)
+        stage.begin(ask, stage, 1, "get", "ks", "x", "All")
+        await stage.until(lambda: len(late.held) == 4, "four to answer")
+        late.end()
+        stage.drop(Batch, Poll)
+        await ask(stage, 2, "put", "ks", "y", 7, "One")
+        stage.crash(1)
+        stage.restart(1)
+        await acquainted(stage)
+        stage.drop(ReadAnswer, destination=1, count=4)
+        get = stage.begin(ask, stage, 1, "get", "ks", "y", "All")
+        await stage.sleep(5 * MILLISECOND_NS)
+        late.release()
+        with pytest.raises(Refused, match="0 of 4 nodes answered in time"):
+            await get.end()
+        assert (await ask(stage, 1, "get", "ks", "y", "All"))[0] == 7
+
+    perform(scenario)
+
+
+def test_a_session_of_repair_that_an_earlier_life_began_is_over() -> None:
+    async def scenario(stage: Stage) -> None:
+        late = stage.hold(Summary, destination=1)
+        await stage.until(lambda: late.held, "n1 to be answered")
+        late.end()
+        stage.crash(1)
+        stage.restart(1)
+        stage.drop(Summary, destination=1)
+        await stage.until(lambda: node(stage, 1).started, "n1 to start")
+        await stage.until(lambda: node(stage, 1).repair.sessions, "n1 to ask again")
+        late.release()
+        await stage.sleep(5 * MILLISECOND_NS)
+        assert node(stage, 1).repair.finished == 0
+
+    perform(scenario, nodes=2)
 
 
 def test_in_memory_a_restart_forgets_and_the_others_fill_it_again() -> None:

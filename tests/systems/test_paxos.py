@@ -8,7 +8,7 @@ import pytest
 
 from systems.kit import check_system
 from systems.paxos import OmniPaxos, OmniPaxosHappy, OmniPaxosOptions
-from systems.paxos.messages import AcceptSync, Promise
+from systems.paxos.messages import AcceptSync, Promise, ReadReport
 from systems.scenario import MILLISECOND_NS, SECOND_NS, Stage, play
 
 MS = MILLISECOND_NS
@@ -73,6 +73,45 @@ def test_with_quorum_reads_a_follower_answers_itself() -> None:
         await scenario(stage)
 
     assert play(OmniPaxos(options=options), led).alarm == ""
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_a_quorum_read_takes_no_report_that_an_earlier_life_asked_for(forgotten: bool) -> None:
+    """Nor if that life ended before the disk knew of it, so that the next one has its number."""
+
+    async def scenario(stage: Stage) -> None:
+        leader = await stage.leader()
+        reader, _ = stage.others(leader)
+        await stage.sleep(SECOND_NS)
+        if forgotten:
+            stage.crash(reader)
+            stage.restart(reader)
+        late = stage.hold(ReadReport, destination=reader)
+        stage.begin(stage.pinned(reader).read, "x")
+        await stage.sleep((5 if forgotten else 15) * MS)
+        assert bool(late.held) != forgotten, "a life that may be forgotten asks nobody"
+        stage.crash(reader)
+        late.end()
+        await stage.client(leader).write("x", 1)
+        stage.restart(reader)
+        stage.isolate(reader)
+        await stage.sleep(50 * MS)
+        stage.begin(stage.pinned(reader, timeout_ns=100 * MS).read, "x")
+        await stage.sleep(MS)
+        stage.heal()
+        lost = stage.drop(ReadReport, destination=reader)
+        late.release()
+        await stage.sleep(200 * MS)
+        lost.end()
+        assert await stage.client(reader).read("x") == 1
+
+    outcome = play(
+        OmniPaxos(options=OmniPaxosOptions(reads="quorum")),
+        scenario,
+        nodes=3,
+        flush_ns=(10 * MS, 10 * MS),
+    )
+    assert outcome.alarm == "", outcome.reason
 
 
 # ---- configurations

@@ -154,6 +154,35 @@ async def voters_restart_under_a_lease(stage: Stage) -> None:
     await recover(stage)
 
 
+async def the_term_is_learned_of_before_the_candidate_asks(stage: Stage) -> None:
+    """A candidate's term gets to the voter by another way than its request for a vote, and both
+    after the voter has heard the old leader again, which has a lease from that."""
+    old = await stage.leader()
+    voter, candidate = stage.others(old)
+    term = stage.node(old).term
+    await stage.client(old).write("x", 1)
+    stage.isolate(old)
+    request = stage.hold(RequestVote, source=candidate, when=lambda message: not message.trial)
+    only = stage.drop(Vote, destination=voter)
+    await stage.until(lambda: stage.node(candidate).term > term, "a candidate")
+    only.end()
+    refusal = stage.hold(Vote, source=candidate, destination=voter)
+    await stage.until(lambda: refusal.held, "it to refuse a trial of the voter")
+    stage.heal()
+    stage.cut_both(old, candidate)
+    await stage.until(stage.node(old).leadership.reads.has_lease, "a lease")
+    stage.isolate(old)
+    refusal.release()
+    await stage.until(lambda: stage.node(voter).term > term, "the voter to learn of the term")
+    request.release()
+    await stage.sleep(10 * MILLISECOND_NS)
+    stage.begin(stage.pinned(candidate).write, "x", 2)
+    await stage.sleep(10 * MILLISECOND_NS)
+    assert await stage.pinned(old).read("x") == 1, "by its lease"
+    await stage.sleep(SECOND_NS)
+    await recover(stage)
+
+
 SCHEDULES: dict[str, tuple[Scenario, str, dict[str, Any]]] = {
     "vote-forgotten": (a_voter_restarts, "vote-once", {}),
     "term-forgotten": (a_voter_restarts, "vote-once", {}),
@@ -171,6 +200,11 @@ SCHEDULES: dict[str, tuple[Scenario, str, dict[str, Any]]] = {
     "votes-kept": (one_vote_at_each_attempt, "vote-once", {}),
     "equal-patience": (nothing_happens, "stuck", {}),
     "disloyal-voter": (a_stranger_to_the_leader_stands, "lease-disjointness", {}),
+    "fickle-voter": (
+        the_term_is_learned_of_before_the_candidate_asks,
+        "lease-disjointness",
+        {"nodes": 3},
+    ),
     "loud-after-restart": (voters_restart_under_a_lease, "lease-disjointness", {}),
 }
 

@@ -111,6 +111,72 @@ def test_a_leader_that_is_removed_steps_down_when_that_is_decided() -> None:
     assert check(scenario, RaftOptions()).world.goals["left"] == 1
 
 
+@pytest.mark.parametrize("pre_vote", [True, False])
+@pytest.mark.parametrize("check_quorum", [True, False])
+@pytest.mark.parametrize("nodes", [2, 4])
+@pytest.mark.parametrize("demoted", [False, True])
+def test_a_leader_whose_own_removal_nobody_else_has_stands_again(
+    demoted: bool, nodes: int, check_quorum: bool, pre_vote: bool
+) -> None:
+    """Without it there is no majority of the members that the others know."""
+
+    async def scenario(stage: Stage) -> None:
+        old = await stage.leader()
+        others = stage.others(old)
+        await stage.client(old).write("x", 1)
+        stage.isolate(old)
+        if demoted:
+            stage.order(old, "assign", old, "standby")
+        else:
+            stage.order(old, "remove", old)
+        await stage.sleep(10 * MILLISECOND_NS)
+        assert stage.node(old).configuration.voters == tuple(others)
+        stage.crash(old, *others[: nodes // 2 - 1])
+        stage.restart(old)
+        stage.heal()
+        await stage.leader(other_than=old)
+        left = others[nodes // 2 - 1 :]
+        for node in left:
+            assert await stage.client(node).read("x") == 1
+            assert stage.node(node).configuration.voters == tuple(others)
+
+    check(scenario, RaftOptions(check_quorum=check_quorum, pre_vote=pre_vote), nodes=nodes)
+
+
+def test_a_follower_whose_removal_only_it_and_a_dead_leader_have_stands_for_election() -> None:
+    async def scenario(stage: Stage) -> None:
+        old = await stage.leader()
+        gone, *rest = stage.others(old)
+        stage.cut_both(old, *rest)
+        stage.order(old, "remove", gone)
+        await stage.sleep(10 * MILLISECOND_NS)
+        assert not stage.node(gone).configuration.has_vote(gone)
+        stage.crash(old)
+        new = await stage.leader()
+        assert new in rest
+
+    check(scenario, RaftOptions(), nodes=4)
+
+
+def test_a_removed_node_that_restarts_does_not_disturb() -> None:
+    """It does not know any more that its removal is decided, and asks whether it would win."""
+
+    async def scenario(stage: Stage) -> None:
+        leader = await stage.leader()
+        gone, *rest = stage.others(leader)
+        stage.order(leader, "remove", gone)
+        await settled(stage, *sorted([leader, *rest]))
+        term = stage.node(leader).term
+        stage.crash(gone)
+        stage.restart(gone)
+        await stage.until(lambda: stage.node(gone).role == "pre-candidate", "it to ask")
+        await stage.sleep(3 * SECOND_NS)
+        assert await stage.leader() == leader
+        assert stage.node(leader).term == term
+
+    check(scenario, RaftOptions())
+
+
 def test_all_voters_are_replaced_by_joint_consensus() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.client(1).write("x", 1)
@@ -249,6 +315,35 @@ def test_spares_get_nothing() -> None:
     check(scenario, RaftOptions())
 
 
+@pytest.mark.parametrize(
+    ("order", "complaint"),
+    [
+        (["assign", 9, "standby"], r"names \[9\]; the nodes are \[1, 2, 3, 4, 5\]"),
+        (["assign", "2", "voter"], r"names \['2'\]"),
+        (["assign", 2, "boss"], "is no order"),
+        (["remove", 0], r"names \[0\]"),
+        (["transfer", 6], r"names \[6\]"),
+        (["reconfigure", ["a", 1, [2], True]], r"names \['a', \[2\], True\]"),
+        (["reconfigure", []], "is no order"),
+        (["reconfigure", 3], "is no order"),
+        (["fly"], "is no order"),
+        ("remove", "is no order"),
+        (None, "is no order"),
+    ],
+)
+def test_a_mistyped_order_is_the_mistake_of_who_gave_it(order: Any, complaint: str) -> None:
+    async def scenario(stage: Stage) -> None:
+        leader = await stage.leader()
+        before = stage.node(leader).configuration
+        for node in stage.nodes:
+            with pytest.raises(UsageError, match=complaint):
+                stage.node(node).on_order(order)
+        await stage.client(leader).write("x", 1)
+        assert stage.node(leader).configuration == before
+
+    check(scenario, RaftOptions())
+
+
 # ---- handing over
 
 
@@ -371,6 +466,18 @@ def test_a_restarted_voter_keeps_quiet() -> None:
         assert stage.world.now_ns - begun_ns >= 150 * MILLISECOND_NS
 
     check(scenario, LEASES)
+
+
+def test_the_only_voter_reads_by_its_lease() -> None:
+    async def scenario(stage: Stage) -> None:
+        leader = await stage.leader()
+        for value in range(20):
+            await stage.client(leader).write("x", value)
+            await stage.sleep(30 * MILLISECOND_NS)
+            assert stage.node(leader).leadership.reads.has_lease()
+            assert await stage.pinned(leader).read("x") == value
+
+    check(scenario, LEASES, nodes=1)
 
 
 def test_a_leader_that_hears_nobody_steps_down() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -232,6 +233,15 @@ def test_without_a_quorum_it_says_what_is_known(tmp_path: Path) -> None:
     on_stage(tmp_path, play)
 
 
+def test_under_another_event_loop_it_says_which_one_it_needs(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Raft(Tally(), node=1, cluster={1: "localhost:0"}, folder=tmp_path):
+            pass
+
+    with pytest.raises(UsageError, match="runs under trio"):
+        asyncio.run(main())
+
+
 def test_leaders_and_members_are_told_as_they_change(tmp_path: Path) -> None:
     async def play(cluster: Cluster) -> None:
         leader = await cluster.nodes[1].leader_known()
@@ -242,6 +252,9 @@ def test_leaders_and_members_are_told_as_they_change(tmp_path: Path) -> None:
         assert isinstance(first, LeaderChanged)
         assert await anext(told) == MembersChanged(voters=NODES, others=())
         await cluster.nodes[leader].apply(["add", "one"])
+        for mistyped in (["remove", 4], ["reconfigure", [1, "2"]], ["resign"]):
+            with pytest.raises(UsageError, match=r"names \[|is no order"):
+                cluster.nodes[leader].order(mistyped)
         cluster.nodes[leader].order(["remove", removed])
         left = tuple(node for node in NODES if node != removed)
         async for event in told:
