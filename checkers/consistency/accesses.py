@@ -8,6 +8,8 @@ number after an `info` is a new session, for nobody knows whether its last call 
     fail         left out             left out                        left out
     info, none   left out             counts if somebody saw its value; else nobody can tell
 
+An ok write without a value wrote what it was invoked with; an ok read without one saw nil.
+
 Where a value that was seen has one writer, the read is known to come *from* that write. A value
 that several calls wrote is no trouble until somebody reads it.
 
@@ -243,7 +245,7 @@ class Accesses:
             "f": operation.f,
             "key": operation.key,
             "value": self.history[access.call_row].value
-            if operation.value is None
+            if operation.value is None and not access.is_read
             else operation.value,
             "type": operation.type if access.answered else "info",
             "rows": self.rows([number]),
@@ -314,7 +316,9 @@ class _Reader:
             if completion == FAIL or (completion != OK and does == "read"):
                 continue
             ok = completion == OK
-            claimed: int = (values[end] if ok else 0) or values[row]
+            claimed: int = values[end] if ok else 0
+            if claimed == 0 and does != "read":
+                claimed = values[row]  # a client need not repeat what it wrote
             read, written = self._read_and_written(does, row, claimed)
             access = Access(0, processes[row], 0, keys[row], read, written, row, end if ok else -1)
             (answered if ok else unanswered).append(access)
@@ -329,7 +333,10 @@ class _Reader:
                     "two values [from, to].\nUsually the values are pairs [key, value]: then read "
                     "the history with `independent` first."
                 )
-            return self._identifier(pair[0]), self._identifier(pair[1])
-        if self.texts and claimed == 0:
-            claimed = self._identifier("")
+            return self._plain(self._identifier(pair[0])), self._plain(self._identifier(pair[1]))
+        claimed = self._plain(claimed)
         return (claimed, NOTHING) if does == "read" else (NOTHING, claimed)
+
+    def _plain(self, value: int) -> int:
+        """Nil is the empty text where there are texts."""
+        return self._identifier("") if self.texts and value == 0 else value

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -204,6 +204,26 @@ class Precedence:
                 if not best or len(cycle) < len(best):
                     best = cycle
         self.cycle = best
+
+    def grounds(self, steps: Sequence[Step]) -> list[Step]:
+        """What the reasons of `steps` rest on, and those of that: all the way to what was seen."""
+        found: dict[tuple[int, int], Step] = {(step.before, step.after): step for step in steps}
+        todo = list(steps)
+        while todo:
+            step = todo.pop(0)
+            reason = step.reason
+            if reason.kind == "older":  # the former came before the witness
+                links = [(step.before, reason.witness)]
+            elif reason.kind == "replaced":  # the witness came before the latter
+                links = [(reason.witness, step.after)]
+            else:
+                continue
+            for before, after in links:
+                for ground in self.path(before, after, reason.round):
+                    if (ground.before, ground.after) not in found:
+                        found[ground.before, ground.after] = ground
+                        todo.append(ground)
+        return list(found.values())[len(steps) :]
 
     def path(self, start: int, goal: int, until_round: int) -> list[Step]:
         """The fewest steps from `start` to `goal` by edges known before `until_round`, or none.

@@ -41,6 +41,7 @@ from checkers.consistency.precedence import Precedence
 from checkers.consistency.saturation import saturated
 from checkers.consistency.search import Found, Search
 from checkers.consistency.words import circle, never_written, witness
+from checkers.idle import nothing_to_judge
 from checkers.linearizability import Linearizability
 from checkers.words import all_of
 from harness.errors import UsageError
@@ -77,6 +78,8 @@ class SequentialConsistency(Checker):
         self.budget = budget
 
     def check(self, history: History) -> Verdict:
+        if idle := nothing_to_judge(self.name, history):
+            return idle
         try:
             accesses = Accesses.of(history, initial=self.initial)
         except Unsuitable as misfit:

@@ -60,6 +60,7 @@ from checkers.consistency.visibility import (
     WRITES_FOLLOW_READS,
 )
 from checkers.consistency.words import broken_steps, never_written, told_broken, witness
+from checkers.idle import nothing_to_judge
 from harness.errors import UsageError, unknown_name
 from harness.history import History
 from harness.verdict import Checker, Verdict
@@ -109,6 +110,8 @@ class SessionGuarantee(Checker):
 
     def check(self, history: History) -> Verdict:
         history = plain_registers(history)
+        if idle := nothing_to_judge(self.name, history):
+            return idle
         try:
             accesses = Accesses.of(history, initial=self.initial)
         except Unsuitable as misfit:

@@ -31,6 +31,7 @@ from typing import Any
 
 import msgspec
 
+from harness.errors import UsageError
 from harness.history import History
 from harness.operation import Operation
 
@@ -39,7 +40,10 @@ _FUNCTIONS = ("write", "delete", "read")
 
 
 def plain_registers(history: History) -> History:
-    """`history` with plain values, row by row; itself if it has no levels."""
+    """`history` with plain values, row by row; itself if it has no levels.
+
+    Raises UsageError on a deletion whose answer cannot have a timestamp.
+    """
     if not any(isinstance(value, dict) and "level" in value for value in history.values):
         return history
     return History.from_operations(_plain(history))
@@ -81,15 +85,26 @@ def _deletions(rows: list[Operation], partner: list[int]) -> tuple[dict[str, Any
             if answer is None or answer.type != "fail":
                 deleted[repr(operation.key)] = operation.key
             if answer is not None and answer.type == "ok":
-                buried[repr((operation.key, answer.value.get("stamp")))] = operation.key
+                buried[repr((operation.key, _stamp_of(answer)))] = operation.key
     return buried, deleted
 
 
 def _grave(row: int, answer: Operation | None) -> Any:
     """What a deletion writes: its timestamp, or something that is written once only."""
     if answer is not None and answer.type == "ok":
-        return [_DELETED, answer.value.get("stamp")]
+        return [_DELETED, _stamp_of(answer)]
     return [_DELETED, "nobody knows when", answer.index if answer is not None else row]
+
+
+def _stamp_of(deleted: Operation) -> Any:
+    if not isinstance(deleted.value, dict):
+        raise UsageError(
+            f"The answer of index {deleted.index}, process {deleted.process} ok 'delete', is "
+            f"{deleted.value!r}, but a deletion of a store with levels answers "
+            '{"level": L, "stamp": timestamp}.\nUsually a client leaves the answer out; '
+            "docs/convergence.md has the conventions."
+        )
+    return deleted.value.get("stamp")
 
 
 def _read(operation: Operation, buried: dict[str, Any], deleted: dict[str, Any]) -> Operation:

@@ -11,7 +11,7 @@ process 1 read nil at 0.002 s must come before process 0 wrote 1 at 0.000 s (whi
 initial value), that before process 1 read 1 at 0.001 s (which saw it), and that before the first
 (one process did both). No order has such a circle.
 
-Limits: a sentence has at most `STEPS_SHOWN` steps; the witness has all of them.
+Limits: a sentence tells at most `STEPS_SHOWN` steps of each kind; the witness has all of them.
 """
 
 from __future__ import annotations
@@ -52,11 +52,12 @@ def never_written(accesses: Accesses, number: int) -> str:
 
 
 def circle(graph: Precedence) -> tuple[list[int], list[str], str]:
-    """The accesses of `graph.cycle` (and those that its reasons name), its steps, a sentence."""
+    """The accesses of `graph.cycle` and of what it rests on, the steps of both, a sentence."""
     accesses = graph.accesses
     steps = _from_a_telling_start(graph.cycle)
+    grounds = graph.grounds(steps)
     numbers: list[int] = []
-    for step in steps:
+    for step in [*steps, *grounds]:
         numbers.append(step.before)
         if step.reason.kind in ("older", "replaced"):
             numbers.append(step.reason.witness)
@@ -68,13 +69,27 @@ def circle(graph: Precedence) -> tuple[list[int], list[str], str]:
         f"{before} must come before {after} ({why})"
         for before, after, why in zip(names, [*names[1:], names[0]], whys, strict=True)
     ]
+    rests_on = [
+        f"{accesses.told(step.before)} comes before {accesses.told(step.after)} "
+        f"({_because(accesses, step)})"
+        for step in grounds
+    ]
     parts = [f"that before {after} ({why})" for after, why in zip(following, whys, strict=True)]
     parts[0] = f"{names[0]} must come before {following[0]} ({whys[0]})"
     if len(parts) > STEPS_SHOWN:
         left_out = len(parts) - STEPS_SHOWN
         parts[STEPS_SHOWN - 1 : -1] = [f"and so on ({left_out} more in the witness)"]
     parts[-1] = f"and {parts[-1]}" if len(parts) > 1 else parts[-1]
-    return numbers, lines, ", ".join(parts) + ". No order has such a circle."
+    sentence = ", ".join(parts) + ". No order has such a circle."
+    # what one process did in turn goes without saying
+    telling = [
+        line for step, line in zip(grounds, rests_on, strict=True) if step.reason.kind != "session"
+    ]
+    if telling:
+        left_out = len(telling) - STEPS_SHOWN
+        more = f"; and so on ({left_out} more in the witness)" if left_out > 0 else ""
+        sentence += f" It rests on this: {'; '.join(telling[:STEPS_SHOWN])}{more}."
+    return numbers, [*lines, *rests_on], sentence
 
 
 def _from_a_telling_start(steps: Sequence[Step]) -> list[Step]:

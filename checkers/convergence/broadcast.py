@@ -34,7 +34,10 @@ from harness.history import OK, History
 
 
 class Broadcast(SetFull):
-    """Every node gets every message. `linearizable` as for `set-full`."""
+    """Every node gets every message; key by key.
+
+    `linearizable`, and what is raised, as for `set-full`.
+    """
 
     name = "broadcast"
     noun = "message"
@@ -69,8 +72,11 @@ class Broadcast(SetFull):
 
 def _costs(history: History) -> list[dict[str, Any]]:
     """The last answer of every node that tells of hops."""
+    if "cost" not in history.functions:
+        return []
     last: dict[Any, dict[str, Any]] = {}
-    for row in np.flatnonzero(history.client_rows & (history.type == OK)).tolist():
+    told = history.client_rows & (history.type == OK)
+    for row in np.flatnonzero(told & (history.f == history.functions.index("cost"))).tolist():
         answer = history.values[history.value[row]]
         if isinstance(answer, dict) and isinstance(answer.get("hops"), list):
             last[answer.get("node")] = answer

@@ -31,6 +31,7 @@ import numpy as np
 
 from checkers.convergence.bounds import Amount, Bounds, Excess, Reading, Span
 from checkers.convergence.final import Ending
+from checkers.convergence.objects import key_by_key
 from checkers.convergence.records import Records
 from checkers.convergence.sums import Sums
 from checkers.convergence.words import (
@@ -52,7 +53,7 @@ _BLIND = (
 
 
 class Counter(Checker):
-    """Reads lie within tight bounds, and the agreed total is right.
+    """Reads lie within tight bounds, and the agreed total is right; key by key.
 
     Raises UsageError on malformed probes.
     """
@@ -60,6 +61,9 @@ class Counter(Checker):
     name = "counter"
 
     def check(self, history: History) -> Verdict:
+        return key_by_key(history, ("add", "increment", "decrement"), self._judge)
+
+    def _judge(self, history: History) -> Verdict:
         records = Records.of(history)
         amounts, readings = _read(records) if _is_ours(history) else _read_jepsen(history)
         if not amounts or not readings:

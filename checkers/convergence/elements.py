@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from checkers.convergence.conventions import refuse_malformed
 from checkers.convergence.records import hashable
 from harness.history import FAIL, INVOKE, OK, History
 
@@ -85,7 +86,11 @@ class Sight:
 
     @staticmethod
     def of(history: History) -> Sight:
-        """What is to be known of the elements of `history`."""
+        """What is to be known of the elements of `history`.
+
+        Raises UsageError on rows that break the conventions.
+        """
+        refuse_malformed(history)
         return Sight(history)
 
     @property
@@ -248,6 +253,8 @@ class Sight:
             return None
         if numbers.ndim != 1 or numbers.dtype.kind != "i" or not len(self._sorted):
             return None
+        if (numbers >> 1 == 0).any() and bool in set(map(type, elements)):
+            return None  # numpy takes true for 1 and false for 0
         at = np.searchsorted(self._sorted, numbers)
         at[at == len(self._sorted)] = 0
         if not np.array_equal(self._sorted[at], numbers):

@@ -24,7 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.convergence.records import Records, Stamp, View
+from checkers.convergence.records import Records, Stamp, View, same, same_state
 
 _ABSENT = (None, None)
 
@@ -93,7 +93,7 @@ class Ending:
     def differing(self) -> list[Any]:
         """The keys of which the last states of the nodes are not all alike."""
         views = list(self.last.values())
-        if all(view.live == views[0].live for view in views[1:]):
+        if all(same_state(view, views[0]) for view in views[1:]):
             return []
         return [
             key for key in self.all_keys() if len({repr(held(view, key)) for view in views}) > 1
@@ -109,10 +109,10 @@ class Ending:
             last = views[-1]
             open_keys = dict.fromkeys(keys)
             for view, following in zip(views[-2::-1], views[:0:-1], strict=True):
-                if view.live == last.live:
+                if same_state(view, last):
                     continue
                 for key in list(open_keys):
-                    if held(view, key) != held(last, key):
+                    if not same_held(view, last, key):
                         del open_keys[key]
                         by_ns = following.call.end_ns
                         if key not in late or by_ns > late[key].by_ns:
@@ -129,7 +129,7 @@ class Ending:
         for views in self.timeline.values():
             last = views[-1]
             for view in views:
-                if view.live != last.live:
+                if not same_state(view, last):
                     row = max(row, view.call.end_row)
         return row
 
@@ -137,3 +137,9 @@ class Ending:
 def held(view: View, key: Any) -> tuple[Any, Stamp | None]:
     """What a node holds of a key: value and timestamp, both None for nothing or a tombstone."""
     return view.live.get(key, _ABSENT)
+
+
+def same_held(one: View, other: View, key: Any) -> bool:
+    """Whether two nodes held the same of a key."""
+    (value, stamp), (other_value, other_stamp) = held(one, key), held(other, key)
+    return stamp == other_stamp and same(value, other_value)

@@ -45,8 +45,8 @@ from typing import Any, Final
 
 from checkers.convergence.final import Ending
 from checkers.convergence.missing import Merge
-from checkers.convergence.records import Look, Records, Update
-from checkers.convergence.sightings import reads_and_missed
+from checkers.convergence.records import Look, Records, Stamp, Update
+from checkers.convergence.sightings import deletions_by_key, reads_and_missed, seen_up_to
 from checkers.convergence.words import (
     Story,
     count,
@@ -114,7 +114,8 @@ class LevelContracts(Checker):
     """No anomaly beyond what the levels permit; says which of those that they permit occurred.
 
     `nodes`: how many members there are; `data_centers`: the data centre of each node, by its
-    number as a string or an integer. Both may be left out. Raises UsageError if there are no nodes.
+    number as a string or an integer. Both may be left out. Raises UsageError if there are no nodes,
+    and from `check` on malformed answers.
     """
 
     name = "levels"
@@ -189,21 +190,25 @@ class LevelContracts(Checker):
 
     def _backward(self, records: Records) -> Iterator[_Found]:
         by_key: dict[Any, list[Look]] = {}
+        deletions = deletions_by_key(records)
         for look in records.looks:
-            if look.stamp is not None and look.level is not None:
+            if look.level is not None:
                 by_key.setdefault(look.key, []).append(look)
         for mine in by_key.values():
-            by_end = sorted(mine, key=lambda look: look.call.end_row)
+            stamped = [look for look in mine if look.stamp is not None]
+            by_end = sorted(stamped, key=lambda look: look.call.end_row)
             newest: dict[int, Look] = {}  # by process, the greatest timestamp that it has read
             place = 0
             for look in sorted(mine, key=lambda look: look.call.call_row):
-                while by_end[place].call.end_row < look.call.call_row:
+                while place < len(by_end) and by_end[place].call.end_row < look.call.call_row:
                     earlier = by_end[place]
                     before = newest.get(earlier.call.process)
                     if before is None or (earlier.stamp or ()) > (before.stamp or ()):
                         newest[earlier.call.process] = earlier
                     place += 1
-                yield from _inversions(look, newest, records.homes)
+                stamp = seen_up_to(look, deletions.get(look.key, []))
+                if stamp is not None:
+                    yield from _inversions(look, stamp, newest)
 
     def _lost(self, records: Records) -> Iterator[_Found]:
         ending = Ending(records)
@@ -239,10 +244,8 @@ class LevelContracts(Checker):
 _COLUMNS = ("anomaly", "read by", "replica", "at", "level", "showed", "missed", "written at")
 
 
-def _inversions(
-    look: Look, newest: Mapping[int, Look], homes: Mapping[int, Any]
-) -> Iterator[_Found]:
-    stamp = look.stamp or ()
+def _inversions(look: Look, stamp: Stamp, newest: Mapping[int, Look]) -> Iterator[_Found]:
+    """Who had read something newer than `stamp`, which `look` showed."""
     own = newest.get(look.call.process)
     if own is not None and (own.stamp or ()) > stamp:
         yield _Found("went-back", look, own, False, _pair(own.level, look))

@@ -32,6 +32,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from checkers.convergence.conventions import refuse_malformed
 from checkers.convergence.faults import Fault, Faults
 from checkers.convergence.records import Call
 from checkers.convergence.words import (
@@ -67,7 +68,8 @@ class Membership(Checker):
     """In the end all see all; nobody sees for longer than `detect_ns` who is down.
 
     `bound_ns`: how long after the last fault nodes may take to see all others; None: until the
-    last answer. Raises UsageError on durations that are not positive.
+    last answer. Raises UsageError on durations that are not positive, and from `check` on malformed
+    answers.
     """
 
     name = "membership"
@@ -80,6 +82,7 @@ class Membership(Checker):
         self.detect_ns = detect_ns
 
     def check(self, history: History) -> Verdict:
+        refuse_malformed(history)
         answers = _answers(history)
         if not answers:
             return skipped(
@@ -189,7 +192,7 @@ def _answers(history: History) -> list[_Answer]:
             continue
         times = int(history.time_ns[row]), int(history.time_ns[end])
         call = Call(int(history.process[row]), row, end, *times)
-        found.append(_Answer(answer.get("node"), tuple(answer.get("members", ())), call))
+        found.append(_Answer(answer.get("node"), tuple(answer["members"]), call))
     return found
 
 

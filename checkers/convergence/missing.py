@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from checkers.convergence.records import Records, Stamp, Update, View
+from checkers.convergence.records import Records, Stamp, Update, View, same
 from checkers.convergence.sums import Sums
 from checkers.convergence.words import plain, shown, told
 
@@ -112,12 +112,12 @@ class Merge:
         """Why no merge of the updates can show this value, in words; None if one can."""
         if self.records.kind not in ("kv", "set"):
             return None
-        wrote = [one for one in self.by_key.get(key, []) if _same(one.value, value)]
+        wrote = [one for one in self.by_key.get(key, []) if same(one.value, value)]
         if not wrote:
             refused = [
                 one
                 for one in self.records.failed
-                if one.key == key and not one.deletes and _same(one.value, value)
+                if one.key == key and not one.deletes and same(one.value, value)
             ]
             if refused:
                 return f"it comes from {told(refused[0])}"
@@ -152,10 +152,6 @@ def _stamp_of(update: Update, seen: set[tuple[str, Stamp | None]]) -> Stamp | No
         return None
     wanted = repr(update.value)
     return max((stamp for value, stamp in seen if value == wanted and stamp), default=None)
-
-
-def _same(one: Any, other: Any) -> bool:
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 def _effective_removals(records: Records) -> dict[Any, Update]:

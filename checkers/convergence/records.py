@@ -26,8 +26,8 @@ and whoever reasons about a node leaves it out.
 >>> records.kind, records.updates[0].stamp, records.homes
 ('kv', (1, 0, 3), {0: 3})
 
-Limits: rows that do not follow the conventions are left out, but for `replica`, which only these
-checkers use: a malformed one is a UsageError.
+Limits: rows that follow none of the conventions are left out; one that breaks them is a UsageError
+(see `conventions`).
 """
 
 from __future__ import annotations
@@ -39,12 +39,15 @@ from typing import Any, Literal
 
 import numpy as np
 
+from checkers.convergence.conventions import refuse_malformed
 from checkers.convergence.faults import Faults
-from harness.errors import UsageError
 from harness.history import FAIL, INFO, INVOKE, OK, History
+from harness.interning import encode
 
 Stamp = tuple[Any, ...]
 Kind = Literal["kv", "set", "counter", "none"]
+
+_SIMPLE = (int, str, bool)
 
 _KINDS: dict[str, Kind] = {
     "write": "kv",
@@ -152,7 +155,8 @@ class Records:
 
     @staticmethod
     def of(history: History) -> Records:
-        """The records of `history`. Raises UsageError on a malformed answer to `replica`."""
+        """The records of `history`. Raises UsageError on rows that break the conventions."""
+        refuse_malformed(history)
         return _Reader(history).records()
 
     @property
@@ -195,6 +199,25 @@ def hashable(value: Any) -> Any:
     if value is None or value.__class__ is int or value.__class__ is str:
         return value
     return json.dumps(value, sort_keys=True)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON data, as `harness.interning` has it.
+
+    >>> same(1, True), same(1, 1.0), same([1], [True]), same({"a": 1}, {"a": 1})
+    (False, False, False, True)
+    """
+    kind = one.__class__
+    if kind is other.__class__ and kind in _SIMPLE:
+        return bool(one == other)
+    return encode(one) == encode(other)
+
+
+def same_state(one: View, other: View) -> bool:
+    """Whether two nodes held the same, each value under the same timestamp."""
+    return one.live == other.live and all(
+        same(value, other.live[key][0]) for key, (value, _) in one.live.items()
+    )
 
 
 def _stamp(value: Any) -> Stamp | None:
@@ -303,13 +326,6 @@ class _Reader:
         if kind != OK:
             self.made.unanswered.append(Asked(call))
             return
-        if not isinstance(answer, dict) or not isinstance(answer.get("state"), list):
-            raise UsageError(
-                f"The answer to {self.history.describe(call.end_row)} is {answer!r}, but `replica` "
-                'answers {"node": n, "state": [[key, value, timestamp], ...], "delivered": digest, '
-                '"repaired": count}.\nUsually a workload of your own uses the name for something '
-                "else; docs/convergence.md has the conventions."
-            )
         live, dead = {}, {}
         for key, value, stamp in answer["state"]:
             if value is None:

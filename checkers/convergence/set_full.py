@@ -38,8 +38,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.convergence.elements import Sight
+from checkers.convergence.elements import ADDS, Sight
 from checkers.convergence.faults import Faults
+from checkers.convergence.objects import key_by_key
 from checkers.convergence.words import (
     Story,
     count,
@@ -62,10 +63,11 @@ _WORST = 8
 
 
 class SetFull(Checker):
-    """What was added stays.
+    """What was added stays; key by key.
 
     `linearizable`: also no read may miss what was known before it began. Passes only if at least
-    one element is stable; `unknown` if none was ever read.
+    one element is stable; `unknown` if none was ever read. `check` raises UsageError on malformed
+    answers.
     """
 
     name = "set-full"
@@ -75,6 +77,9 @@ class SetFull(Checker):
         self.linearizable = linearizable
 
     def check(self, history: History) -> Verdict:
+        return key_by_key(history, (*ADDS, "remove"), self._judge)
+
+    def _judge(self, history: History) -> Verdict:
         sight = Sight.of(history)
         if not (sight.added >= 0).any():
             return skipped(

@@ -68,24 +68,17 @@ def reads_and_missed(records: Records) -> Iterator[tuple[Look, list[Update]]]:
     with an unanswered deletion among those, nothing is said of it.
     """
     stamped: dict[Any, list[Update]] = {}
-    deletions: dict[Any, list[Update]] = {}
     for update in records.updates:
         if update.ok and update.stamp is not None:
             stamped.setdefault(update.key, []).append(update)
-        if update.deletes:
-            deletions.setdefault(update.key, []).append(update)
+    deletions = deletions_by_key(records)
     for mine in stamped.values():
         mine.sort(key=lambda update: update.call.end_row)
     for look in records.looks:
-        floor = look.stamp
+        floor = seen_up_to(look, deletions.get(look.key, []))
         if floor is None:
-            begun = [
-                one for one in deletions.get(look.key, []) if one.call.call_row < look.call.end_row
-            ]
-            if any(not one.ok for one in begun):
-                yield look, []
-                continue
-            floor = max((one.stamp for one in begun if one.stamp), default=())
+            yield look, []
+            continue
         missed = []
         for update in stamped.get(look.key, []):
             if update.call.end_row > look.call.call_row:
@@ -93,3 +86,26 @@ def reads_and_missed(records: Records) -> Iterator[tuple[Look, list[Update]]]:
             if update.stamp is not None and update.stamp > floor:
                 missed.append(update)
         yield look, missed
+
+
+def deletions_by_key(records: Records) -> dict[Any, list[Update]]:
+    """The deletions of each key, answered or not, in order of their calls."""
+    found: dict[Any, list[Update]] = {}
+    for update in records.updates:
+        if update.deletes:
+            found.setdefault(update.key, []).append(update)
+    return found
+
+
+def seen_up_to(look: Look, deletions: list[Update]) -> Stamp | None:
+    """The timestamp of what a read showed: it missed nothing older. None if nobody knows it.
+
+    `deletions` are those of its key. One that showed nothing may have seen any of them that had
+    begun: their tombstones may be purged.
+    """
+    if look.stamp is not None or look.value is not None:
+        return look.stamp
+    begun = [one for one in deletions if one.call.call_row < look.call.end_row]
+    if any(not one.ok for one in begun):
+        return None
+    return max((one.stamp for one in begun if one.stamp), default=())

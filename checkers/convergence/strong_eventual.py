@@ -24,8 +24,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from checkers.convergence.final import held
-from checkers.convergence.records import Records, View
+from checkers.convergence.final import held, same_held
+from checkers.convergence.records import Records, View, same_state
 from checkers.convergence.words import (
     Story,
     count,
@@ -88,13 +88,13 @@ def _different(group: list[View]) -> list[tuple[View, View]]:
     """The first view, and the first of each state that differs from it."""
     first, found = group[0], list[View]()
     for view in group[1:]:
-        if view.live != first.live and all(view.live != other.live for other in found):
+        if not any(same_state(view, other) for other in (first, *found)):
             found.append(view)
     return [(first, view) for view in found]
 
 
 def _tell(story: Story, one: View, other: View) -> str:
-    keys = [key for key in {**one.live, **other.live} if held(one, key) != held(other, key)]
+    keys = [key for key in {**one.live, **other.live} if not same_held(one, other, key)]
     for key in keys:
         for view in (one, other):
             value, stamp = held(view, key)

@@ -50,12 +50,12 @@ class Sums:
 
     def nearest(self, total: int) -> tuple[int, int]:
         """The nearest reachable totals at or below and at or above one between the bounds."""
-        below = above = total
-        while not self.reach(below):
-            below -= 1
-        while not self.reach(above):
-            above += 1
-        return below, above
+        if self.reach(total):
+            return total, total
+        place, bits = total - self.low, self._reachable()
+        below = (bits & ((1 << place) - 1)).bit_length() - 1
+        above = bits >> place
+        return self.low + below, total + (above & -above).bit_length() - 1
 
     def _reachable(self) -> int:
         # a negative amount that is left out is a positive one that is added to the lower bound

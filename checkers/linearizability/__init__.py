@@ -36,6 +36,7 @@ from typing import Any, Final, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from checkers.idle import nothing_to_judge
 from checkers.linearizability.codes import OPEN
 from checkers.linearizability.encoding import FailedCas, encode
 from checkers.linearizability.engine import (
@@ -88,6 +89,8 @@ class Linearizability(Checker):
       explains them, as `witness["linearization"]`, for `certificate.verify`. Verdicts about more
       stay small; ask `linearization` for their order.
 
+    A history in which no client did anything is `skipped`.
+
     Raises UsageError on an unknown model or engine or a senseless bound, and from `check` if the
     history has operations that the model does not know.
     """
@@ -120,6 +123,8 @@ class Linearizability(Checker):
         if self.engine == "porcupine":
             return self._asked_elsewhere(history)
         problem = encode(history, self.model, initial=self.initial, failed_cas=self.failed_cas)
+        if idle := nothing_to_judge(self.name, history):
+            return idle
         engine = self._engine_for(problem)
         limits = self._limits(engine)
         with_order = len(problem) <= self.certificate_operations

@@ -58,6 +58,9 @@ Mask = NDArray[np.bool_]
 _FIRST_LETTER: Final = 0x100
 _SURROGATES: Final = range(0xD800, 0xE000)
 
+#: The kernel counts in 64 bits; this bound leaves it room for one more summand.
+_KERNEL_INTEGERS: Final = 1 << 62
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
@@ -134,11 +137,10 @@ def fill(rows: Rows, initial: Any) -> Filled:
 
 
 def _register(rows: Rows, initial: Any, operations: NDArray[Any]) -> Filled:
-    updates = rows.called("cas")
-    operations["function"] = np.select(
-        [rows.called("read", "get"), updates], [READ, UPDATE], default=WRITE
-    )
-    operations["a"] = np.where(rows.called("del"), 0, rows.given)
+    updates, reads = rows.called("cas"), rows.called("read", "get")
+    operations["function"] = np.select([reads, updates], [READ, UPDATE], default=WRITE)
+    # what a read was invoked with says nothing: one that answers nothing saw nil
+    operations["a"] = np.select([reads, rows.called("del")], [rows.answer, 0], default=rows.given)
     rows.check(rows.given, updates, _is_pair, "a cas needs the two values [from, to]")
     if initial is None and not updates.any():
         return Filled(kind="register", operations=operations, values=rows.history.values)
@@ -185,10 +187,11 @@ def _text(rows: Rows, initial: Any, operations: NDArray[Any]) -> Filled:
     reads = rows.called("get")
     wanted = "this model works on strings"
     rows.check(rows.given, ~reads, lambda value: isinstance(value, str), wanted)
-    rows.check(rows.given, reads, lambda value: value is None or isinstance(value, str), wanted)
+    rows.check(rows.answer, reads, lambda value: value is None or isinstance(value, str), wanted)
     operations["function"] = np.select([reads, rows.called("put")], [READ, WRITE], default=UPDATE)
     empty = values.intern("")
-    operations["a"] = np.where(rows.given == 0, empty, rows.given)
+    said = np.where(reads, rows.answer, rows.given)
+    operations["a"] = np.where(said == 0, empty, said)
     start = empty if initial is None else values.intern(initial)
     return Filled(kind="text", operations=operations, values=values.table(), initial=start)
 
@@ -232,6 +235,11 @@ def _counter(rows: Rows, initial: Any, operations: NDArray[Any]) -> Filled:
     operations["a"] = np.where(reads, rows.answer, rows.argument)
     operations["b"] = np.where(told & answered, rows.answer, np.where(reads, 0, -1))
     table = values.table()
+    summands, times = np.unique(rows.argument[~reads], return_counts=True)
+    added = zip(summands.tolist(), times.tolist(), strict=True)
+    most = abs(table[start]) + sum(abs(table[number]) * count for number, count in added)
+    if most >= _KERNEL_INTEGERS:  # the kernel would count on from the other end
+        return Filled(kind="python", operations=operations, values=rows.history.values)
     numbers = np.array([v if _is_integer(v) else 0 for v in table], dtype=np.int64)
     return Filled(
         kind="counter",
@@ -321,7 +329,7 @@ def _is_pair(value: Any) -> bool:
 
 
 def _is_integer(value: Any) -> bool:
-    return type(value) is int and abs(value) < 1 << 62
+    return type(value) is int and abs(value) < _KERNEL_INTEGERS
 
 
 def _translated(column: NDArray[Any], translate: Callable[[int], int]) -> Column:

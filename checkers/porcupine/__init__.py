@@ -29,6 +29,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from checkers.idle import nothing_to_judge
 from checkers.linearizability.encoding import FailedCas, encode
 from checkers.linearizability.models import OPEN, find_model
 from checkers.linearizability.problem import Problem
@@ -108,6 +109,8 @@ class Porcupine(Checker):
     def check(self, history: History) -> Verdict:
         """The verdict, with the smallest illegal part that Porcupine found as the witness."""
         problem = self._encoded(history)
+        if idle := nothing_to_judge(self.name, history):
+            return idle
         request = Request.of(problem)
         decision = self.decide(request)
         porcupine, _, go = decision.versions.partition(" ")

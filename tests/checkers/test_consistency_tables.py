@@ -22,6 +22,7 @@ from checkers.linearizability import Linearizability
 from checkers.notation import parse
 from harness import catalog
 from harness.errors import UsageError
+from harness.history import Recorder
 from harness.verdict import Checker
 
 CHECKERS: list[type[Checker]] = [
@@ -36,7 +37,7 @@ CHECKERS: list[type[Checker]] = [
 # + passes, - fails, s is skipped, as what it takes for granted does not hold
 EXAMPLES = [
     # name                        lin seq  ryw mr mw wfr
-    ("nothing at all", "", "+ + + + + +"),
+    ("nothing at all", "", "s s s s s s"),
     ("a write that is read", "0w1. 1r=1", "+ + + + + +"),
     ("a stale read", "0w1. 1r=1 2r=nil", "- + + + + +"),
     ("a read before its write", "1r=1 0w1.", "- + + + + +"),
@@ -100,6 +101,13 @@ def test_examples(text: str, wanted: str) -> None:
     outcomes += [checker().check(history).outcome for checker in CHECKERS]
     marks = {"pass": "+", "fail": "-", "skipped": "s"}
     assert " ".join(marks[outcome] for outcome in outcomes) == wanted
+    for checker in CHECKERS:
+        # what is wrong is in the witness, and needs nothing else
+        verdict = checker().check(history)
+        if verdict.outcome == "fail":
+            assert verdict.witness is not None
+            again = history.select(verdict.witness["rows"])
+            assert checker().check(again).outcome == "fail"
 
 
 SENTENCES = [
@@ -171,7 +179,9 @@ SENTENCES = [
         "Not sequentially consistent: process 1 wrote 2 at 0.001 s must come before process 0 "
         "wrote 1 at 0.000 s (which process 3 read 1 at 0.005 s still saw, after the former), and "
         "that before the first (which process 2 read 2 at 0.003 s still saw, after the former). No "
-        "order has such a circle.",
+        "order has such a circle. It rests on this: process 1 wrote 2 at 0.001 s comes before "
+        "process 3 read 2 at 0.004 s (which saw it); process 0 wrote 1 at 0.000 s comes before "
+        "process 2 read 1 at 0.002 s (which saw it).",
     ),
     (
         SequentialConsistency,
@@ -263,6 +273,45 @@ def test_initial_values() -> None:
 
 
 HISTORIES = [parse(row[1]) for row in EXAMPLES if row[1]]
+
+
+Step = tuple[int, str, Any, Any]  # process, function, what it was invoked with and answered
+
+STORES: dict[str, tuple[list[Step], str]] = {
+    "set if nothing is there": ([(0, "cas", [None, 1], [None, 1]), (1, "get", None, 1)], "+"),
+    "the same, without an echo": ([(0, "cas", [None, 1], None), (1, "get", None, 1)], "+"),
+    "set to nothing": (
+        [(0, "put", 1, None), (0, "cas", [1, None], None), (0, "get", None, None)],
+        "+",
+    ),
+    "set though something was there": (
+        [(0, "put", 1, None), (0, "get", None, 1), (0, "cas", [None, 2], None)],
+        "-",
+    ),
+    "set out of nowhere": ([(0, "cas", [7, 1], None), (1, "get", None, 1)], "-"),
+    # what a read was invoked with is no answer
+    "a read of nothing that names its key": ([(0, "read", "x", None)], "+"),
+    "a get of nothing that names its key": ([(0, "get", "x", None)], "+"),
+    "a read of nothing though 1 was there": ([(0, "write", 1, 1), (0, "read", 1, None)], "-"),
+    "a get of nothing though 1 was there": ([(0, "put", 1, 1), (0, "get", 1, None)], "-"),
+    "a write need not say what it wrote": ([(0, "write", 1, None), (0, "read", None, 1)], "+"),
+}
+
+
+@pytest.mark.parametrize("case", STORES)
+def test_nothing_is_a_value_of_stores(case: str) -> None:
+    steps, wanted = STORES[case]
+    recorder = Recorder()
+    for process, f, asked, answered in steps:
+        for type, value in (("invoke", asked), ("ok", answered)):
+            recorder.append(time_ns=0, process=process, type=type, f=f, value=value)
+    history = recorder.history()
+    for checker in (SequentialConsistency, ReadYourWrites):
+        verdict = checker().check(history)
+        assert verdict.outcome == {"+": "pass", "-": "fail"}[wanted], verdict.reason
+    if wanted == "+":
+        for other in CHECKERS:
+            assert other().check(history).outcome == "pass"
 
 
 @pytest.mark.parametrize("checker", CHECKERS, ids=[checker.name for checker in CHECKERS])

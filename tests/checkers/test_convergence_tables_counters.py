@@ -40,6 +40,12 @@ TABLE: dict[str, Line] = {
         "fail",
         "no choice of the unanswered and concurrent updates makes; the nearest are 0 and 3",
     ),
+    "a gap between large amounts": (
+        Counter,
+        "1000 0 increment 3900000 ?\n 2000 1 count = - 1900000",
+        "fail",
+        "the nearest are 0 and 3900000",
+    ),
     "a decrement": (
         Counter,
         "1000 0 increment 3 =\n 1500 1 decrement 5 ?\n 2000 0 count = - -2",

@@ -92,6 +92,72 @@ TABLE: dict[str, Line] = {
         "n1), "
         "and missed 7 (2.0 n1), which process 1 had read from n2 at 2.001 s.",
     ),
+    "went back to nothing": (
+        LevelContracts,
+        """
+        1000 0 write x 7 One ?
+        2000 1 read x One = 2 7@2.0.1
+        3000 1 read x One = 2 nil
+        """,
+        "fail",
+        "went-back: the read of 'x' at One by process 1 at n2, begun at 3.000 s, showed nothing, "
+        "and missed 7 (2.0 n1), which process 1 had read from n2 at 2.001 s.",
+    ),
+    "went back to nothing, behind a deletion that was older": (
+        LevelContracts,
+        """
+        500 0 delete x One = 1.0.1
+        1000 0 write x 7 One ?
+        2000 1 read x One = 2 7@2.0.1
+        3000 1 read x One = 2 nil
+        """,
+        "fail",
+        "went-back: the read of 'x' at One by process 1 at n2, begun at 3.000 s, showed nothing",
+    ),
+    "nothing after a deletion whose tombstone is purged": (
+        LevelContracts,
+        """
+        1000 0 write x 7 One ?
+        2000 1 read x One = 2 7@2.0.1
+        2500..3500 4 delete x One = 3.0.1
+        3000 1 read x One = 2 nil
+        """,
+        "pass",
+        "nor any permitted",
+    ),
+    "nothing after a deletion without an answer": (
+        LevelContracts,
+        """
+        1000 0 write x 7 One ?
+        2000 1 read x One = 2 7@2.0.1
+        2500 3 delete x One ?
+        3000 1 read x One = 2 nil
+        """,
+        "pass",
+        "nor any permitted",
+    ),
+    "nothing after a purged tombstone was seen": (
+        LevelContracts,
+        """
+        1000 0 delete x One = 2.0.1
+        2000 1 read x One = 2 nil@2.0.1
+        3000 1 read x One = 2 nil
+        """,
+        "pass",
+        "nor any permitted",
+    ),
+    "an inversion to nothing": (
+        LevelContracts,
+        """
+        1000 0 write x 7 One ?
+        2000 1 read x Quorum = 2 7@2.0.1
+        3000 2 read x Quorum = 3 nil
+        4000 3 read x All = 4 nil
+        """,
+        "fail",
+        "1 anomaly is beyond what the levels permit. inversion: the read of 'x' at All by process "
+        "3 at n4, begun at 4.000 s, showed nothing",
+    ),
     "an inversion": (
         LevelContracts,
         """

@@ -89,6 +89,27 @@ def test_values_that_do_not_fit(model: str, done: list[tuple[str, Any, Any]], wo
         Linearizability(model).check(calls(*done))
 
 
+@pytest.mark.parametrize(
+    ("initial", "added", "last", "outcome"),
+    [
+        (None, [2**61] * 8, ("read", None, 0), "fail"),
+        (None, [2**61] * 8, ("add-and-get", 1, 1), "fail"),
+        (None, [2**61, -(2**61)] * 8, ("read", None, 0), "pass"),
+        (None, [2**60] * 3, ("read", None, 3 * 2**60), "pass"),
+        (None, [2**60] * 3, ("read", None, 2**60), "fail"),
+        (2**64, [1], ("read", None, 1), "fail"),
+        (2**80, [-1, 1], ("read", None, 0), "fail"),
+    ],
+)
+def test_counters_do_not_go_round(
+    initial: int | None, added: list[int], last: tuple[str, Any, Any], outcome: str
+) -> None:
+    """Beyond 64 bits Python counts."""
+    history = calls(*(("add", amount, amount) for amount in added), last)
+    verdict = Linearizability("counter", initial=initial).check(history)
+    assert verdict.outcome == outcome, verdict.reason
+
+
 def test_names_that_do_not_exist() -> None:
     with pytest.raises(UsageError, match="Did you mean 'fifo-queue'"):
         find_model("queue")

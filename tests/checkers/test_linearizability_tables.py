@@ -12,7 +12,6 @@ from harness.history import Recorder
 
 LEGAL = {
     "register": [
-        "",  # nothing happened
         "0r=nil",
         "0w1. 1r=1",
         "0w1 1r=1 0.",  # a write may take effect before it returns
@@ -132,11 +131,51 @@ def require(engine: EngineName) -> None:
         assert find_engine("native").name == "native"
 
 
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_where_nothing_happened_there_is_nothing_to_judge(engine: EngineName) -> None:
+    require(engine)
+    recorder = Recorder()
+    empty = recorder.history()
+    recorder.append(time_ns=0, process="nemesis", type="info", f="start-kill", value="n1")
+    for history in (empty, recorder.history()):
+        verdict = Linearizability(engine=engine).check(history)
+        assert verdict.outcome == "skipped"
+        assert "there is nothing to judge" in verdict.reason
+    # failed calls did not happen, but somebody called them
+    assert Linearizability(engine=engine).check(parse("0w1!")).outcome == "pass"
+
+
 def test_a_get_of_nil_saw_nothing() -> None:
     recorder = Recorder()
     recorder.append(time_ns=0, process=0, type="invoke", f="get")
     recorder.append(time_ns=1, process=0, type="ok", f="get", value=None)
     assert Linearizability("kv-append").check(recorder.history()).outcome == "pass"
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize(
+    ("model", "write", "read"),
+    [
+        ("register", "write", "read"),
+        ("cas-register", "write", "read"),
+        ("kv", "put", "get"),
+        ("kv-append", "put", "get"),
+    ],
+)
+def test_what_a_read_was_invoked_with_is_no_answer(
+    model: str, write: str, read: str, engine: EngineName
+) -> None:
+    """Some clients invoke a read with a key, or with what they hope for."""
+    require(engine)
+    checker = Linearizability(model, engine=engine)
+    first = [("invoke", read, "x"), ("ok", read, None)]
+    later = [("invoke", write, "x"), ("ok", write, None), *first]
+    for rows, outcome in ((first, "pass"), (later, "fail"), ([*first, *later[:2]], "pass")):
+        recorder = Recorder()
+        for type, f, value in rows:
+            recorder.append(time_ns=0, process=0, type=type, f=f, value=value)
+        verdict = checker.check(recorder.history())
+        assert verdict.outcome == outcome, verdict.reason
 
 
 def test_a_failed_cas_with_an_error_did_not_look() -> None:
