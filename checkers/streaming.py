@@ -96,9 +96,10 @@ class Follower:
         if operation.type == "invoke":
             key.under_way[process] = self._begun(operation, process)
             return None
-        pending = key.under_way.pop(process, None)
-        if pending is None:
-            return None
+        pending = key.under_way.get(process)
+        if pending is None or pending.call.f != operation.f:
+            return None  # nor about the end of another call
+        del key.under_way[process]
         pending.end_row = operation.index
         window = [*key.window, pending]
         if not self._ended(key, pending, operation):

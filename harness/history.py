@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 from harness.errors import UsageError
 from harness.interning import Interner, decode, encode
 from harness.operation import FAIL, INFO, INVOKE, OK, TYPE_CODES, TYPE_NAMES, Operation
-from harness.pairing import pair
+from harness.pairing import pair, refuse_strange_ends
 from harness.tables import renumber, renumber_names, split_pairs
 
 __all__ = ["FAIL", "INFO", "INVOKE", "OK", "History", "Recorder"]
@@ -211,8 +211,12 @@ class History:
         Raises PairingError if the rows contradict each other; harness.pairing has the rules.
         """
         if self._partner is None:
-            self._partner = pair(self.process, self.type, describe=self.describe)
-            self._partner.flags.writeable = False
+            partner = pair(self.process, self.type, describe=self.describe)
+            ends = np.flatnonzero(self.client_rows & (self.type != INVOKE))
+            describe = self._describe_with_key
+            refuse_strange_ends(partner, ends, f=self.f, key=self.key, describe=describe)
+            partner.flags.writeable = False
+            self._partner = partner
         return self._partner
 
     def describe(self, row: int) -> str:
@@ -220,6 +224,10 @@ class History:
         operation = self[row]
         index = f" (index {operation.index})" if operation.index != row else ""
         return f"row {row}{index}, process {operation.process} {operation.type} {operation.f!r}"
+
+    def _describe_with_key(self, row: int) -> str:
+        key = "" if self.key[row] == 0 else f" of key {self[row].key!r}"
+        return self.describe(row) + key
 
     def select(self, mask_or_rows: NDArray[Any] | Sequence[int] | Sequence[bool]) -> History:
         """The rows that a mask keeps, or those whose numbers are given, in that order.

@@ -12,6 +12,8 @@ Two values have the same identifier if and only if they are the same JSON data: 
 "1" are four values; lists are equal by elements; dicts are equal whatever their order.
 
 Limits: bytes, dates and the like become the text that JSON encoders give them (bytes: base64).
+Lists and dicts are nested at most `DEEPEST` levels (in EDN one less with a key, which is half of a
+pair there): how much deeper a decoder goes depends on the interpreter, and on the stack in use.
 
 >>> interner = Interner()
 >>> [interner.intern(v) for v in (None, 1, 1.0, True, "1", [1, "x"], (1, "x"))]
@@ -24,24 +26,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from harness.errors import UsageError
+
+#: The levels of nesting that a value has at most; [] has one.
+DEEPEST: Final = 200
+_TOO_DEEP: Final = f"it is nested more than {DEEPEST} levels deep, or holds itself"
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _DECODER = msgspec.json.Decoder()
 _CONTAINERS = (list, tuple, dict)
+#: A bracket goes a level down or up, as bytes of 1 and -1; nothing else does.
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_NO_STEPS = bytes(set(range(256)) - set(b"[{]}"))
 
 
 def encode(value: Any) -> bytes:
     """The canonical JSON text of `value`: equal texts mean equal values.
 
-    Raises UsageError if `value` is no data that JSON can hold.
+    Raises UsageError if `value` is no data that JSON can hold, or nested too deeply.
     """
     try:
         data = _ENCODER.encode(value)
+        if len(data) > 2 * DEEPEST:
+            _refuse_depth(data)
         # The encoder turns NaN into null; we must not. (`find` as it is much faster than `in`.)
         if data.find(b"null") < 0 or value is None:
             return data
@@ -70,8 +82,26 @@ def _nones(value: Any) -> int:
 
 
 def decode(data: bytes) -> Any:
-    """The value that the JSON text `data` stands for, sharing nothing with any other value."""
-    return _DECODER.decode(data)
+    """The value that the JSON text `data` stands for, sharing nothing with any other value.
+
+    Raises what msgspec raises on text that is no JSON, and RecursionError on too deep nesting.
+    """
+    value = _DECODER.decode(data)
+    if len(data) > 2 * DEEPEST:
+        _refuse_depth(data)
+    return value
+
+
+def _refuse_depth(data: bytes) -> None:
+    """Raises RecursionError if the JSON text `data` has more than `DEEPEST` levels."""
+    if data.count(b"[") + data.count(b"{") <= DEEPEST:
+        return  # nearly always
+    unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
+    outside_texts = b"".join(unescaped.split(b'"')[::2])
+    steps = outside_texts.translate(_STEPS, _NO_STEPS)
+    levels = np.frombuffer(steps, dtype=np.int8).cumsum(dtype=np.int64)
+    if levels.max(initial=0) > DEEPEST:
+        raise RecursionError(_TOO_DEEP)
 
 
 def key_text(key: Any) -> str:
@@ -143,7 +173,7 @@ class Interner:
     def intern_json(self, text: bytes) -> int:
         """The identifier of the value that `text` is the JSON of, canonical or not.
 
-        Raises what msgspec raises on text that is no JSON.
+        Raises what `decode` raises.
         """
         plain = decode(text)
         if plain is None:
@@ -180,11 +210,14 @@ class Interner:
 def _encode_plainly(value: Any) -> bytes:
     """`encode` for what the fast encoder refuses or would distort."""
     try:
-        return _ENCODER.encode(_plain(value))
+        data = _ENCODER.encode(_plain(value))
+        _refuse_depth(data)
+        return data
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         text = repr(value) if type(value) in (int, str, float, bytes) else type(value).__name__
+        why = _TOO_DEEP if isinstance(error, RecursionError) else error
         raise UsageError(
-            f"The value {text[:60]} cannot be kept in a history: {error}.\n"
+            f"The value {text[:60]} cannot be kept in a history: {why}.\n"
             "Keys, values and errors are plain JSON data, so that a history on disk is the history "
             "that was judged.\nUsually a client returned an object of its library; return None, "
             "bool, int, float, str, list or dict instead."

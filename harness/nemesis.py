@@ -5,8 +5,14 @@
                                         looks at the world, draws
 
 `resolve` turns a wish ("cut somebody off") into concrete actions ("cut n3 → n1, ..."), which are
-what the plan keeps: a replay needs no nemesis. Functions are named start-<fault> and stop-<fault>,
-so that reports can shade the time between. Whatever was started is stopped before the run ends.
+what the plan keeps: a replay needs no nemesis. Functions are named so that reports can shade the
+time in which a fault goes on:
+
+    start-<fault>   begins it                                   `start`
+    shift-<fault>   changes what is broken while it goes on     `shift`, for faults that have steps
+    stop-<fault>    undoes all that                             `stop`
+
+Whatever was started is stopped before the run ends.
 """
 
 from __future__ import annotations
@@ -35,6 +41,8 @@ class Nemesis:
     name: ClassVar[str]
     #: One line for `splitbrain list`.
     summary: ClassVar[str]
+    #: Whether it can undo what it did only when nothing else is broken.
+    heals_last: ClassVar[bool] = False
     #: The faults that it starts and stops; for most, just its own name.
     faults: tuple[str, ...] = ()
 
@@ -55,20 +63,43 @@ class Nemesis:
         return concat(*({"f": f"stop-{fault}"} for fault in self.faults))
 
     def resolve(self, f: str, world: World, random: Random) -> Fault:
-        """Decide what `f` means now. Stopping what is not going on gives no actions."""
+        """Decide what `f` means now. Stopping what is not going on gives no actions.
+
+        Raises UsageError if `f` is no such function, or if what it means is no `Fault`.
+        """
         kind, _, fault = f.partition("-")
         if kind == "start":
-            return self.start(fault, world, random)
-        if kind == "stop":
-            return self.stop(fault, world)
-        raise UsageError(f"A nemesis function is start-<fault> or stop-<fault>, not {f!r}.")
+            decided = self.start(fault, world, random)
+        elif kind == "shift":
+            decided = self.shift(fault, world, random)
+        elif kind == "stop":
+            decided = self.stop(fault, world)
+        else:
+            raise UsageError(
+                "A nemesis function is start-<fault>, shift-<fault> or stop-<fault>, not "
+                f"{f!r}.\nUsually the generator of the nemesis {self.name!r} calls it otherwise."
+            )
+        if not isinstance(decided, Fault):
+            raise UsageError(
+                f"The nemesis {self.name!r} answered {decided!r} to {f!r}: `{kind}` must return a "
+                "harness.nemesis.Fault.\nUsually a `return` is missing. If there is nothing to do, "
+                "return Fault(value=None, actions=[])."
+            )
+        return decided
 
     def start(self, fault: str, world: World, random: Random) -> Fault:
         """Begin to break something."""
         raise NotImplementedError
 
+    def shift(self, fault: str, world: World, random: Random) -> Fault:
+        """Change what is broken, while the fault goes on; for a `generator` that asks for it."""
+        raise UsageError(
+            f"The nemesis {self.name!r} cannot do 'shift-{fault}': it has no `shift`.\n"
+            "Usually its generator has steps that it was not given."
+        )
+
     def stop(self, fault: str, world: World) -> Fault:
-        """Undo what `start` did."""
+        """Undo what `start` and `shift` did."""
         raise NotImplementedError
 
 
@@ -92,12 +123,13 @@ class Composed(Nemesis):
         return any_of(*present) if present else None
 
     def final(self) -> Generator | None:
-        generators = [part.final() for part in self.parts]
+        parts = sorted(self.parts, key=lambda part: part.heals_last)
+        generators = [part.final() for part in parts]
         present = [generator for generator in generators if generator is not None]
         return concat(*present) if present else None
 
     def resolve(self, f: str, world: World, random: Random) -> Fault:
-        """As the nemesis decides whose fault it is: some know more than start and stop."""
+        """As the nemesis decides whose fault it is."""
         owner = self._owner.get(f.partition("-")[2])
         if owner is None:
             raise UsageError(f"No nemesis of this run has the fault of {f!r}.")

@@ -4,7 +4,9 @@
                      one open call at a time; after an `info` the process never acts again
     named process    `info` rows only, paired by succession: begin, end, begin, end ...
 
-A call without completion is open: it may take effect at any later time, like an `info`.
+A call without completion is open: it may take effect at any later time, like an `info`. The
+completion of a client names the function that was called and, if it names a key, the key: else it
+ends another call, whose beginning was lost together with the end of this one.
 
 Two steps: numpy sorts the rows by process and checks that each process alternates, which is all
 there is to do for a sound history (0.1 s for a million rows). Only a history that breaks a rule
@@ -69,6 +71,27 @@ def pair(
     return partner
 
 
+def refuse_strange_ends(
+    partner: NDArray[Any],
+    ends: NDArray[Any],
+    *,
+    f: NDArray[Any],
+    key: NDArray[Any],
+    describe: Callable[[int], str],
+) -> None:
+    """Raises PairingError on the first of `ends`, the completions of clients, that names another
+    function or another key than its call; key 0 is none."""
+    calls = partner[ends]
+    strange = f[ends] != f[calls]
+    if key.any():
+        strange |= (key[ends] != key[calls]) & (key[ends] != 0)
+    if strange.any():
+        row = int(ends[np.argmax(strange)])
+        call = int(partner[row])
+        what = "function" if f[row] != f[call] else "key"
+        raise PairingError(f"{describe(row)}: {_STRANGE.format(what, describe(call))}")
+
+
 def _first_error(
     process: NDArray[Any], kind: NDArray[Any], describe: Callable[[int], str]
 ) -> PairingError:
@@ -120,4 +143,8 @@ _DOUBLE = (
 _ORPHAN = (
     "the process completes a call that it does not have: {}.\nUsually rows were removed (select "
     "keeps what you name, not whole calls), sorted, or written by two runs into one file."
+)
+_STRANGE = (
+    "this is another {} than that of its call, {}.\nUsually the rows between them were lost or "
+    "removed, or two clients share a number."
 )

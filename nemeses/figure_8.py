@@ -74,12 +74,10 @@ class Figure8(Nemesis):
             sleep(WARM_UP_NS), {"f": f"start-{self.name}"}, stagger(STEP_NS, repeat(step))
         )
 
-    def resolve(self, f: str, world: World, random: Random) -> Fault:
-        if f == f"shift-{self.name}":
-            return self._step(world, random)
-        return super().resolve(f, world, random)
-
     def start(self, fault: str, world: World, random: Random) -> Fault:
+        return self._step(world, random)
+
+    def shift(self, fault: str, world: World, random: Random) -> Fault:
         return self._step(world, random)
 
     def stop(self, fault: str, world: World) -> Fault:

@@ -10,10 +10,10 @@ partition at a time; healing mends exactly what was cut.
 | isolate-leader   | the same, for the leader if there is one                     |
 | halves           | a random half and the rest do not hear each other            |
 | majorities-ring  | every node hears a majority, no two the same (from 4 nodes)  |
-| bridge           | two groups that meet in one node only                        |
+| bridge           | two groups that meet in one node only (from 3 nodes)         |
 | one-way          | one node is deaf, or mute                                    |
 
-All kinds are equally likely.
+All kinds that cut something in a cluster of that size are equally likely.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from harness.world import World
 from nemeses import grudges
 
 KINDS = ("isolate-one", "isolate-leader", "halves", "majorities-ring", "bridge", "one-way")
+#: The smallest cluster in which these kinds cut a link.
+NODES_MIN = {"majorities-ring": 4, "bridge": 3}
 
 
 class Partition(Nemesis):
@@ -45,7 +47,9 @@ class Partition(Nemesis):
         self._cut: list[tuple[int, int]] = []
 
     def start(self, fault: str, world: World, random: Random) -> Fault:
-        kind = random.choice(self.kinds)
+        size = len(world.nodes)
+        fitting = [kind for kind in self.kinds if size >= NODES_MIN.get(kind, 2)]
+        kind = random.choice(fitting or self.kinds)
         grudge = self._grudge(kind, world, random)
         self._cut = sorted(grudge.edges)
         value: dict[str, Any] = {"kind": kind, "cut": [node_names(link) for link in self._cut]}

@@ -92,12 +92,6 @@ class Scenario(Nemesis):
         parts += [sleep(DURATION_NS - times[-1]), {"f": f"stop-{self.name}"}]
         return concat(*parts)  # type: ignore[arg-type]
 
-    def resolve(self, f: str, world: World, random: Random) -> Fault:
-        if f == f"shift-{self.name}":
-            self._step += 1
-            return self._change_to(self._step)
-        return super().resolve(f, world, random)
-
     def start(self, fault: str, world: World, random: Random) -> Fault:
         leader = world.leader() or random.choice(world.nodes)
         others = [node for node in world.nodes if node != leader]
@@ -105,6 +99,10 @@ class Scenario(Nemesis):
         self._roles = dict(zip(ROLES, [leader, *others], strict=False))
         self._step = 0
         return self._change_to(0)
+
+    def shift(self, fault: str, world: World, random: Random) -> Fault:
+        self._step += 1
+        return self._change_to(self._step)
 
     def stop(self, fault: str, world: World) -> Fault:
         healed = self._undo()

@@ -240,6 +240,10 @@ def test_strangers_are_left_to_the_finished_check() -> None:
     strange.append(time_ns=0, process="nemesis", type="info", f="start-kill")
     strange.append(time_ns=0, process=0, type="invoke", f="enqueue", value=1)
     strange.append(time_ns=0, process=1, type="ok", f="read", value=1)
+    strange.append(time_ns=0, process=2, type="invoke", f="read")
+    strange.append(time_ns=0, process=2, type="ok", f="write", value=5)
+    strange.append(time_ns=0, process=3, type="invoke", f="read", key="x")
+    strange.append(time_ns=0, process=3, type="ok", f="read", key="y", value=5)
     assert stops_at(follower, strange.history()) == -1
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import PairingError, UsageError
+from harness.errors import MalformedHistory, PairingError, UsageError
+from harness.formats import read_history, write_edn, write_jsonl
+from harness.formats.jsonl import read_jsonl
+from harness.formats.source import Source
 from harness.history import FAIL, INFO, INVOKE, OK, History, Recorder
-from harness.interning import Interner
+from harness.interning import DEEPEST, Interner
 from harness.operation import Operation, OperationType
 
 
@@ -321,11 +326,43 @@ class TestInterning:
         texts = [b"1", b" 1", b"1.0", b"1.00", b"null", b'{"a":1,"b":2}', b'{"b":2, "a":1}']
         assert [interner.intern_json(text) for text in texts] == [1, 1, 2, 2, 0, 3, 3]
 
-    def test_nesting_without_end_is_refused(self) -> None:
+    @pytest.mark.parametrize("wrap", [lambda v: [v], lambda v: (1, v), lambda v: {"a": v, "b": 0}])
+    def test_nesting_has_an_end(self, wrap: Callable[[Any], Any], tmp_path: Path) -> None:
+        """The deepest value that is taken can be read back, from each format."""
+        value: Any = []
+        for _ in range(DEEPEST - 1):
+            value = wrap(value)
+        recorder = Recorder()
+        row = {"time_ns": 0, "process": 0, "type": "invoke", "f": "write"}
+        recorder.append(**row, value=value, error=value)
+        history = recorder.history()
+        for write in (write_jsonl, write_edn):
+            path = tmp_path / f"history.{write.__name__[6:]}"
+            write(history, path)
+            assert read_history(path)[0].value == history[0].value
+        for _ in range(2):
+            value = wrap(value)
+            with pytest.raises(UsageError, match="cannot be kept.* more than 200 levels deep"):
+                Interner().intern(value)
+
+    def test_deeper_nesting_in_a_file_is_refused_where_it_stands(self) -> None:
+        row = b'{"process":0,"type":"invoke","f":"write","value":%s}\n'
+        for depth in (DEEPEST + 1, 100_000):
+            text = row % b"1" + row % (b"[" * depth + b"]" * depth)
+            with pytest.raises(MalformedHistory, match="x, line 2, column 1: .*(200|recursion)"):
+                read_jsonl(Source("x", text))
+
+    def test_brackets_in_a_text_are_no_nesting(self) -> None:
+        interner = Interner()
+        for value in ("[" * 1000, ["[" * 1000], {"{" * 1000: "]"}, [[1]] * 1000, ['\\"[' * 300]):
+            number = interner.intern(value)
+            assert interner.table()[number] == value
+
+    @pytest.mark.parametrize("hold", [lambda v: v.append(v), lambda v: v.append({"a": (None, v)})])
+    def test_a_value_that_holds_itself_is_refused(self, hold: Callable[[Any], Any]) -> None:
         value: list[Any] = []
-        for _ in range(5000):
-            value = [value]
-        with pytest.raises(UsageError, match="cannot be kept"):
+        hold(value)
+        with pytest.raises(UsageError, match="cannot be kept.*or holds itself"):
             Interner().intern(value)
 
 

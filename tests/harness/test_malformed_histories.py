@@ -49,7 +49,7 @@ MALFORMED_JSON = [
     ('{"process":0,"type":"ok","f":"r","key":"\\ud800"}', "1:40", "", "whole characters"),
     ("[" + LINE, "1:39", EOF, "the rest"),
     ('{"process":0,"type":"ok","f":"r","key":"a\tb"}', "1:40", "\"a b\"", "whole"),
-    ("[" * 5000 + "]" * 5000, "1:1", "'[[", "recursion"),
+    ("[" * 100_000 + "]" * 100_000, "1:1", "'[[", "recursion"),
     (f"[{LINE}] x", "2:3", "'x'", "trailing"),
     (f"[{LINE}, 7]", "2:3", "7", "a JSON object"),
     (f'[{LINE},\n{{"process":[ ],"type":"ok"}}]', "3:12", "[ ]", "a process"),

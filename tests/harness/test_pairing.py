@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checkers.linearizability import Linearizability
 from harness.errors import PairingError
+from harness.formats.jsonl import read_jsonl
+from harness.formats.source import Source
 from harness.history import History
 from harness.operation import TYPE_CODES, TYPE_NAMES, Operation
 from harness.pairing import pair
@@ -155,3 +160,68 @@ def test_the_error_says_who_did_what() -> None:
         "still open.\nA process makes one call at a time. Usually two clients share a number, or "
         "the row that completes the first call is missing."
     )
+
+
+def _read(*rows: str) -> History:
+    """A file with the rows "process type f [key [value]]"; a key of - is none."""
+    lines = []
+    for row in rows:
+        process, kind, f, *rest = row.split()
+        lines.append({"process": int(process) if process.isdigit() else process, "type": kind})
+        lines[-1] |= {"f": f, **dict(zip(("key", "value"), map(json.loads, rest), strict=False))}
+    return read_jsonl(Source("x", "".join(json.dumps(line) + "\n" for line in lines).encode()))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        # two rows between them were lost
+        (
+            ["0 invoke write null 1", "0 ok read null 5"],
+            "row 1, .* another function than .*, row 0",
+        ),
+        (["0 invoke write null 1", "0 fail read"], "row 1, .* another function"),
+        (["0 invoke write null 1", "0 info read"], "row 1, .* another function"),
+        (
+            [
+                "0 invoke read",
+                "1 invoke write",
+                "0 ok read",
+                "1 ok read",
+                "0 invoke write",
+                "0 ok read",
+            ],
+            "row 3, process 1 ok 'read': .*, row 1, process 1 invoke 'write'",
+        ),
+        (
+            ['0 invoke read "x"', '0 ok read "y" 5'],
+            "row 1, .* 'read' of key 'y': this is another key than that of its call, row 0, .* 'x'",
+        ),
+        (['0 invoke read "1"', "0 ok read 1"], "of key 1: .*another key .* of key '1'"),
+        (["0 invoke read", '0 ok read "y"'], "row 1, .* of key 'y': .*'read'[.]"),
+    ],
+)
+def test_the_end_of_another_call_is_refused(rows: list[str], message: str) -> None:
+    history = _read(*rows)
+    for partner in (lambda: history.partner, lambda: Linearizability("register").check(history)):
+        with pytest.raises(PairingError, match=f"{message}(.|\n)*Usually the rows between"):
+            partner()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["nemesis info start-kill", "nemesis info stop-kill"],
+        ['0 invoke write "x" 1', "0 ok write"],  # an end need not repeat the key
+        ['0 invoke write "x" 1', "0 info write null null"],
+        ['0 invoke read null ["x",null]', '0 ok read null ["y",5]'],  # unless it is said to be one
+    ],
+)
+def test_these_ends_are_those_of_their_calls(rows: list[str]) -> None:
+    assert _read(*rows).partner.tolist() == [1, 0]
+
+
+def test_the_keys_of_a_split_history_are_compared() -> None:
+    history = _read('0 invoke read null ["x",null]', '0 ok read null ["y",5]').independent()
+    with pytest.raises(PairingError, match="'read' of key 'y': this is another key"):
+        _ = history.partner

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness import catalog
+from harness import Experiment, carry_out, catalog
 from harness.errors import UsageError
 from harness.generators import (
     Generator,
@@ -24,15 +24,18 @@ from harness.generators import (
 from harness.making import make_nemesis
 from harness.nemesis import Composed, Fault, Nemesis, node_names
 from harness.node import NodeStatus
+from harness.pipeline import carry_out_again
 from harness.simulation import SimulatedWorld
 from harness.world import World
 from nemeses.delay import DELAYS_MS, LINKS, LOSSES, Delay
 from nemeses.kill import MODES, Kill
 from nemeses.kit import check_nemesis
+from nemeses.membership import LAST_ORDERS, ORDERS, PAUSE_NS, Membership
 from nemeses.none import NoFault
 from nemeses.partition import KINDS, Partition
 from nemeses.pause import Pause
 from nemeses.targets import TARGETS, pick
+from systems.raft import Raft
 
 SECOND = 1_000_000_000
 FAMILIES = ("partition", "kill", "pause", "delay")
@@ -127,9 +130,27 @@ def test_a_nemesis_starts_and_stops_in_turns() -> None:
     assert functions[1::2] == ["stop-kill"] * len(functions[1::2])
 
 
-def test_a_nemesis_knows_only_starts_and_stops() -> None:
-    with pytest.raises(UsageError, match=r"start-<fault> or stop-<fault>, not 'heal'"):
-        Kill().resolve("heal", make_world(), Random(1))
+@pytest.mark.parametrize(
+    ("f", "message"),
+    [
+        ("heal", r"start-<fault>, shift-<fault> or stop-<fault>, not 'heal'\.\n.* nemesis 'kill'"),
+        ("heal-kill", "shift-<fault> or stop-<fault>, not 'heal-kill'"),
+        ("shift-kill", "The nemesis 'kill' cannot do 'shift-kill': it has no `shift`"),
+    ],
+)
+def test_a_nemesis_knows_only_starts_shifts_and_stops(f: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Kill().resolve(f, make_world(), Random(1))
+
+
+@pytest.mark.parametrize("kind", ["start", "shift", "stop"])
+@pytest.mark.parametrize("answer", [None, [["crash", 1, "clean"]]])
+def test_a_nemesis_that_answers_no_fault_is_named(kind: str, answer: Any) -> None:
+    forgetful = type("Forgetful", (Kill,), {kind: lambda *_: answer})
+    message = rf"nemesis 'kill' answered .* to '{kind}-kill': `{kind}` must return a .*\.Fault\.\n"
+    for made in (forgetful(), Composed([Pause(), forgetful()])):
+        with pytest.raises(UsageError, match=message):
+            made.resolve(f"{kind}-kill", make_world(), Random(1))
 
 
 def test_no_fault_has_nothing_to_do() -> None:
@@ -178,6 +199,19 @@ class TestPartition:
         world = make_world()
         kinds = {Partition().start("partition", world, Random(s)).value["kind"] for s in range(99)}
         assert kinds == set(KINDS)
+
+    @pytest.mark.parametrize(
+        ("nodes", "without"),
+        [(2, {"majorities-ring", "bridge"}), (3, {"majorities-ring"}), (4, set()), (5, set())],
+    )
+    def test_only_what_cuts_something_is_drawn(self, nodes: int, without: set[str]) -> None:
+        world = make_world(nodes)
+        faults = [Partition().start("partition", world, Random(seed)) for seed in range(99)]
+        assert all(fault.actions for fault in faults)
+        assert {fault.value["kind"] for fault in faults} == set(KINDS) - without
+        for kind in without:  # asked for by name, it is done all the same
+            fault = Partition([kind]).start("partition", world, Random(1))
+            assert (fault.value["kind"], fault.actions) == (kind, [])
 
     def test_an_unknown_kind_is_refused_with_the_nearest(self) -> None:
         with pytest.raises(UsageError, match="kind of partition called 'half'.*'halves'"):
@@ -237,6 +271,47 @@ class TestDelay:
         assert {value["links"] for value in values} == set(LINKS)
         assert {value["delay_ms"] for value in values} == set(DELAYS_MS)
         assert {value["loss_ratio"] for value in values} == set(LOSSES)
+
+
+class TestMembership:
+    def test_all_are_ordered_to_vote_again_once_anything_was_changed(self) -> None:
+        """Whether an order was followed cannot be seen, so no later stop takes it for granted."""
+        world, random, made = make_world(), Random(9), Membership()
+        orders = []
+        for _ in range(20):
+            orders.append(made.start("membership", world, random).value["order"])
+            stopped = made.stop("membership", world).actions
+            changed = set(orders) - {"transfer"}
+            assert stopped == ([["order", 2, ["reconfigure", [1, 2, 3, 4, 5]]]] if changed else [])
+        assert orders[0] == "transfer"
+        assert set(orders) == set(ORDERS)
+
+    def test_the_last_orders_come_when_all_else_is_healed_and_leave_time(self) -> None:
+        final = nemesis(make_nemesis("membership,kill,partition").final())
+        begun = list(invocations_of(perfect(final, nemesis=True), clients=1))
+        assert [row.f for row in begun[:3]] == ["stop-kill", "stop-partition", "stop-membership"]
+        times_ns = [row.time_ns for row in begun if row.f == "stop-membership"]
+        assert len(times_ns) == LAST_ORDERS == len(begun) - 2
+        assert times_ns[-1] - times_ns[0] >= (LAST_ORDERS - 1) * PAUSE_NS
+
+    @pytest.mark.parametrize("seed", [3, 10, 11])
+    def test_a_run_ends_with_all_voters(self, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+        """The order at the end comes to a cluster without a leader, or one that is changing."""
+        nodes: dict[int, Any] = {}
+        make_node = Raft.node
+
+        def remembered(system: Raft, context: Any, machine: Any) -> Any:
+            nodes[context.id] = make_node(system, context, machine)
+            return nodes[context.id]
+
+        monkeypatch.setattr(Raft, "node", remembered)
+        experiment = Experiment(
+            system="raft", nemesis="membership,kill", nodes=5, rate_per_s=5.0,
+            time_limit_ns=6 * SECOND, interval_ns=SECOND, recovery_ns=SECOND,
+        )  # fmt: skip
+        run = carry_out(experiment, seed).run
+        assert {node.configuration.voters for node in nodes.values()} == {(1, 2, 3, 4, 5)}
+        assert carry_out_again(run.plan).run.digest == run.digest
 
 
 @pytest.mark.parametrize(

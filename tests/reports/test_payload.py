@@ -221,7 +221,7 @@ def test_the_data_block_holds_the_history(long_run: Callable[[int, int], History
 
 def test_completions_that_do_not_repeat_their_call_are_told_in_full() -> None:
     recorder = Recorder()
-    rows = [(5, "invoke", "read", "x"), (5, "info", "scan", "y"), (17, "invoke", "read", "x")]
+    rows = [(5, "invoke", "read", "x"), (5, "info", "read", None), (17, "invoke", "read", "x")]
     for time_ns, (process, kind, f, key) in enumerate(rows):
         recorder.append(time_ns=time_ns, process=process, type=kind, f=f, key=key)
     history = recorder.history()
