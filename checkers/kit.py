@@ -26,6 +26,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from harness.errors import UsageError
 from harness.history import History, Recorder
 from harness.verdict import SEVERITY, Checker, Verdict
 
@@ -35,9 +36,16 @@ _COLUMNS = ("index", "time_ns", "process", "type", "f", "key", "value")
 def check_checker(make: Callable[[], Checker], histories: Iterable[History] = ()) -> None:
     """Raises AssertionError if the checkers that `make` makes break the contract of `Checker`.
 
-    `histories` should be such that some pass and some fail. The empty history is always tried: it
-    must not fail, for nothing happened that could be wrong.
+    `make` is the class, or a function that makes one. `histories` should be such that some pass and
+    some fail. The empty history is always tried: it must not fail, for nothing happened that could
+    be wrong. Raises UsageError for a checker that is made already.
     """
+    if isinstance(make, Checker):
+        name = type(make).__name__
+        raise UsageError(
+            f"check_checker was given a {name}, and takes what makes one, for it tries several: "
+            f"check_checker({name}), or check_checker(lambda: {name}(...))."
+        )
     empty = Recorder().history()
     first = _check_one(make, empty)
     _demand(first.outcome != "fail", first, empty, "the empty history holds nothing to fail for")

@@ -90,6 +90,12 @@ def judged(
             )
             verdict = replace(verdict, outcome="skipped", reason=reason, witness=None)
         verdicts.append(verdict)
+    if not verdicts:
+        reason = (
+            "Nothing was judged: the workload has no checkers, and none was named. What its "
+            "`checkers` answers judges the history."
+        )
+        verdicts.append(Verdict(checker="none", outcome="skipped", reason=reason))
     return verdicts
 
 

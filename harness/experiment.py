@@ -76,6 +76,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     stop_early: bool = False
 
     def __post_init__(self) -> None:
+        __tracebackhide__ = True  # of pytest: the mistake is in the line that makes the experiment
         for name, default in zip(self.__struct_fields__, self.__struct_defaults__, strict=True):
             _check_type(name, getattr(self, name), default)
         at_least = {"nodes": 1, "clients": 1, "time_limit_ns": 1, "interval_ns": 1}
@@ -122,6 +123,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 def _check_type(name: str, value: Any, default: Any) -> None:
     """Raises UsageError if `value` is not of the kind of the field's default."""
+    __tracebackhide__ = True
     strings = isinstance(value, tuple | list) and all(isinstance(one, str) for one in value)
     match default:
         case bool():

@@ -47,14 +47,16 @@ BUCKET_NS = 500_000_000
 class Measures(msgspec.Struct, frozen=True, kw_only=True):
     """The measures of one run of one scenario.
 
-    `down_ns` is None if nothing was answered until the heal. `unavailable_ratio` is the share of
-    half-second slots in the second half of the cut without any answer. Rates are answers per
+    Three of them count changes alone, such as writes (and reads only if nothing else was answered
+    in the whole run): `down_ns` is None if no change was answered until the heal;
+    `unavailable_ratio` is the share of half-second slots in the second half of the cut in which
+    none was; and so does `recovery_ns`. All others count every answer. Rates are answers per
     second during the cut and before it. `answered_ratio` is the share of the operations begun
     during the cut that succeeded. `stale_ratio` is the share of stale ones among all reads of the
     run; `age_p99_ns` and `age_max_ns` say how old the answers of reads were. `timeline` counts
     answers per half second of the run, from its start to the end of its time limit. `recovery_ns`
-    is the time from the heal to the first answer to an operation invoked after it; None if there
-    was none.
+    is the time from the heal to the first answer to a change invoked after it; None if there was
+    none.
     """
 
     cut_ns: int
@@ -77,7 +79,7 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def recovered(self) -> bool:
-        """Whether operations were answered again before the links healed."""
+        """Whether changes were answered again before the links healed."""
         return self.down_ns is not None
 
     @property

@@ -5,7 +5,8 @@
 
 Each test runs once per seed. `@pytest.mark.splitbrain(seeds=20)` asks for more of them, and
 `--splitbrain-seeds N` multiplies that; every seed is a test of its own, so pytest-xdist spreads
-them. A failure says the verdict, the seed, the command that replays it, and where the report is.
+them. A failure says the verdict, the operations that contradict each other, the seed, the commands
+that run and replay it, and where the report is.
 
 The same stands in the properties of the test (`splitbrain_outcome`, `_verdict`, `_seed`, `_digest`,
 `_replay`, `_report`), and so in `--junitxml`. With pytest-html the row of the test links to the
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 
 #: The folders of the runs that a test has left behind.
 _KEPT = pytest.StashKey[list[Path]]()
+#: Whether the test itself, without what comes before and after it, has passed.
+_PASSED = pytest.StashKey[bool]()
+
+#: How wide a contradiction is drawn in a failure.
+WITNESS_COLUMNS = 100
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -94,6 +100,8 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    if report.when == "call":
+        item.stash[_PASSED] = report.passed
     page = item.config.getoption("htmlpath", None)  # of pytest-html, if it is there and asked
     if report.when == "call" and page:
         attached = [
@@ -150,7 +158,7 @@ def splitbrain(
 
     `splitbrain(experiment)` returns the `harness.pipeline.Result`. With `expect="fail"` the
     verdict must be a failure, for systems that are known to be broken. `unknown` and `skipped`
-    are no passes. A test that asks for the fixture and runs nothing is warned about.
+    are no passes. A test that asks for the fixture, runs nothing and passes is warned about.
     """
     from harness.errors import UsageError, unknown_name
     from harness.experiment import Experiment
@@ -162,6 +170,7 @@ def splitbrain(
     used: list[Experiment] = []
 
     def run(experiment: Experiment, *, expect: Outcome = "pass") -> Result:
+        __tracebackhide__ = True
         if not isinstance(experiment, Experiment):
             raise UsageError(
                 f"splitbrain() was given {experiment!r}, and takes an experiment: "
@@ -170,7 +179,11 @@ def splitbrain(
         if expect not in SEVERITY:
             raise unknown_name("verdict to expect", str(expect), SEVERITY)
         used.append(experiment)
-        result = carry_out(experiment, splitbrain_seed, store=store, report_passes=keep)
+        try:
+            result = carry_out(experiment, splitbrain_seed, store=store, report_passes=keep)
+        except UsageError as error:
+            # it speaks for itself, and the mistake is in the line that calls
+            raise error.with_traceback(None) from error.__cause__
         record_property("splitbrain_seed", splitbrain_seed)
         record_property("splitbrain_digest", result.run.digest)
         record_property("splitbrain_outcome", result.verdict.outcome)
@@ -185,7 +198,7 @@ def splitbrain(
         pytest.fail(_message(result, expect), pytrace=False)
 
     yield run
-    if not used:
+    if not used and request.node.stash.get(_PASSED, False):
         warnings.warn(
             pytest.PytestWarning(
                 f"{request.node.nodeid} has the splitbrain fixture and ran no experiment: "
@@ -224,14 +237,20 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 def _message(result: Result, expect: Outcome) -> str:
+    from harness.check_command import contradiction
+    from harness.command_line import run_command
+
     plan = result.run.plan
     lines = [result.verdict.reason]
     if expect != "pass":
         lines = [f"Expected {expect}, but the verdict is {result.verdict.outcome}:", *lines]
+    witness = contradiction(result.run.history, result.verdict, width=WITNESS_COLUMNS, short=True)
+    lines += ["", witness] if witness else []
     lines += [
         "",
         f"experiment  {plan.experiment.title}",
         f"seed        {plan.seed}",
+        f"run         {run_command(plan.experiment, plan.seed)}",
         f"replay      {result.replay_command}",
     ]
     if result.folder is not None and result.folder.report.exists():

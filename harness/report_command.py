@@ -52,6 +52,12 @@ def report_command(
 ) -> int:
     """Write the report of a stored RUN again: as HTML, as text, or its plots alone."""
     folder = existing_folder(run_folder, "run" if not campaign else "store")
+    if folder.is_file() and not folder.with_name("plan.json").is_file() and not campaign:
+        raise UsageError(
+            f"{str(folder)!r} is a file that belongs to no run of splitbrain: there is no "
+            "plan.json beside it.\nA report is that of a run, such as store/latest. A history "
+            f"alone is judged, and told: splitbrain check --explain {shlex.quote(str(folder))}"
+        )
     if not text and (start_ns, end_ns, width) != (None, None, None):
         raise UsageError("--from, --to and --width are about the log of events: add --text.")
     if campaign:

@@ -33,7 +33,7 @@ _STATES = {
     "steady": "recovered in every run and stayed available",
     "shaky": "recovered in every run, but was unavailable again and again",
     "partly": "recovered in some runs only",
-    "never": "answered nothing until the links healed",
+    "never": "answered no change, such as a write, until the links healed",
     "fail": "broke its promise: a safety violation",
     "unknown": "the check of the history ran out of budget",
     "skipped": "nothing was checked",
@@ -141,7 +141,7 @@ def _score(comparison: Comparison, system: str) -> _Score:
 
 
 def _figure(cell: Cell) -> str:
-    """What stands in a cell of the heat map: the time to the first answer, if there was one."""
+    """What stands in a cell of the heat map: the time to the first answered change, if any."""
     return "never" if cell.down_times is None else f"{cell.down_times:.1f} T"
 
 
@@ -151,10 +151,10 @@ def _facts(cell: Cell) -> list[tuple[str, str]]:
     return [
         ("recovered", f"{cell.recovered} of {count_text(len(cell.results), 'run')}"),
         (
-            "first answer after the cut",
+            "first change answered after the cut",
             "never" if cell.down_ns is None else f"{duration_text(cell.down_ns)} ({_figure(cell)})",
         ),
-        ("unavailable, second half", f"{cell.typical('unavailable_ratio'):.0%}"),
+        ("without an answered change, second half", f"{cell.typical('unavailable_ratio'):.0%}"),
         (
             "answers a second, before and during",
             f"{cell.typical('goodput_before_per_s'):.0f} → {cell.typical('goodput_per_s'):.0f}",
@@ -171,7 +171,7 @@ def _facts(cell: Cell) -> list[tuple[str, str]]:
             f"{cell.typical('bytes_per_operation'):,.0f}",
         ),
         (
-            "first answer after the heal",
+            "first change answered after the heal",
             duration_text(round(median(recovery))) if recovery else "none until the end",
         ),
     ]
@@ -186,10 +186,10 @@ def _why(cell: Cell) -> str:
             return ""
         case "never":
             meanwhile = f"although {won} meanwhile" if elections else "and nobody was elected"
-            return f"It answered nothing until the links healed, {meanwhile}."
+            return f"No change was answered until the links healed, {meanwhile}."
         case "shaky":
             share = cell.typical("unavailable_ratio")
-            return f"It was unavailable for {share:.0%} of the second half, while {won}."
+            return f"No change was answered in {share:.0%} of the second half, while {won}."
         case "partly":
             runs = count_text(len(cell.results), "run")
             return f"Only {cell.recovered} of {runs} recovered before the links healed."

@@ -67,6 +67,7 @@ class Convergence(Checker):
     """
 
     name = "convergence"
+    needs_whole_run = True
 
     def __init__(self, *, bound_ns: int | None = None, nodes: int | None = None) -> None:
         if bound_ns is not None and bound_ns <= 0:

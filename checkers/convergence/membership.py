@@ -73,6 +73,7 @@ class Membership(Checker):
     """
 
     name = "membership"
+    needs_whole_run = True
 
     def __init__(self, *, bound_ns: int | None = None, detect_ns: int = DEFAULT_DETECT_NS) -> None:
         for name, value in (("bound_ns", bound_ns), ("detect_ns", detect_ns)):

@@ -71,6 +71,7 @@ class SetFull(Checker):
     """
 
     name = "set-full"
+    needs_whole_run = True
     noun = "element"
 
     def __init__(self, *, linearizable: bool = False) -> None:

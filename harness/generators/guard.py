@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from harness.errors import UsageError
+from harness.errors import SplitbrainError, UsageError
 from harness.generators.context import Context
 from harness.generators.core import (
     KINDS,
@@ -34,6 +34,7 @@ from harness.generators.core import (
     quiet,
 )
 from harness.generators.values import short, to_generator
+from harness.places import ADDRESS, calls, placed
 
 
 def prepare(generator: GeneratorLike) -> Generator:
@@ -186,11 +187,17 @@ def _refuse(answer: Invocation, bit: int, context: Context) -> NoReturn:
     )
 
 
+class GeneratorFailure(SplitbrainError):
+    """A generator raised an exception; the text says where in the code, and when."""
+
+
 def _explain(error: Exception, source: Generator, occasion: str) -> NoReturn:
     """Raises `error` again, explained; errors that explain themselves stay as they are."""
-    if isinstance(error, UsageError):
+    if isinstance(error, SplitbrainError):
         raise error
-    raise UsageError(
-        f"A generator raised {type(error).__name__}: {error}\nIt {occasion}. Most often a callable "
-        f"or a function of map_ops or filter_ops fails. The generator was: {short(source)}"
-    ) from error
+    told = placed(f"A generator raised {type(error).__name__}: {error}", error)
+    told += f"\nIt {occasion}. Usually this is a bug of a callable, or of a function of map_ops or "
+    told += "filter_ops."
+    if not calls(error, to_the_end=False):  # no code but ours: then of what did it make it?
+        told += f" The generator was: {short(source)}"
+    raise GeneratorFailure(ADDRESS.sub("", told)) from error

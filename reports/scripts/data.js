@@ -75,6 +75,8 @@ function makeRun(container) {
   column("error").forEach((row, place) => run.errors.set(row, place));
   run.messages = messagesOf(header, column);
   run.nodeTimelines = nodeTimelines(header, column);
+  // whether it is a system whose nodes commit at all
+  run.commits = run.nodeTimelines.some(({ states }) => states.some(({ committed }) => committed > 0));
   run.marks = {
     time: column("p.time", Float64Array), node: column("p.node"), word: column("p.word"),
   };

@@ -95,10 +95,13 @@ function reached({ run, view, witnesses }, call) {
     const told = before ? answerOf(run, other) : null;
     if (told === null || told.node > run.nodes || told.time > answer.time) continue;
     const known = cone.until[told.node] >= told.time;
-    items.push(make("li", {}, make(known ? "span" : "strong", {}, known
-      ? `n${answer.node} can have known that n${told.node} had answered operation ${number}.`
-      : `n${answer.node} could not know that n${told.node} had answered operation ${number}: `
-        + "no chain of messages between nodes led there in time.")));
+    const had = `n${told.node} had answered operation ${number}`;
+    const told_it = known ? `n${answer.node} can have known that ${had}.`
+      : `n${answer.node} could not know that ${had}: `
+        + "no chain of messages between nodes led there in time.";
+    items.push(make("li", {}, make(known ? "span" : "strong", {},
+      told.node === answer.node ? `n${answer.node} itself had answered operation ${number} before.`
+        : told_it)));
   }
   return items.length ? make("ul", { className: "small" }, ...items) : null;
 }
@@ -150,7 +153,8 @@ function stateText(run, state) {
   if (state.life !== "up") return state.life;
   const parts = [roleText(state)];
   if (state.leader) parts.push(`follows n${state.leader}`);
-  if (state.committed) parts.push(`committed ${state.committed}`);
+  // 0 as well: that a node begins anew after a restart may be what explains the run
+  if (run.commits && state.role) parts.push(`committed ${state.committed}`);
   return parts.join(", ");
 }
 

@@ -12,6 +12,7 @@ from checkers.kit import check_checker
 from checkers.linearizability import Linearizability
 from checkers.notation import parse
 from checkers.stats import Stats
+from harness.errors import UsageError
 from harness.history import History
 from harness.verdict import Checker, Verdict
 
@@ -26,6 +27,11 @@ def test_ours() -> None:
     check_checker(lambda: Linearizability("kv-append"), [parse("0pa. 1g=a"), parse("0pa. 1g=b")])
     check_checker(lambda: Linearizability("mutex"), [parse("0t. 1t."), parse("0t. 0l.")])
     check_checker(lambda: Linearizability(budget=1), histories)
+
+
+def test_a_checker_that_is_made_already_is_refused_with_the_cure() -> None:
+    with pytest.raises(UsageError, match=r"given a Stats, .*: check_checker\(Stats\), or check_ch"):
+        check_checker(Stats())  # type: ignore[arg-type]
 
 
 class Bad(Stats):

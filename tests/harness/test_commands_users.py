@@ -21,6 +21,7 @@ OWN = """
 import sys
 from harness.verdict import Checker, Verdict
 from systems.raft import Raft, RaftNode
+from workloads.register import Register
 
 class Quits(RaftNode):
     def on_request(self, request):
@@ -42,6 +43,14 @@ class Says(Checker):
 
 class SaysMaybe(Says):
     answer = Verdict(checker="says", outcome="maybe", reason="?")
+
+class Unjudged(Register):
+    def checkers(self):
+        return []
+
+class Careless(Register):
+    def generator(self):
+        return lambda: {"f": "write", "key": "k0", "value": {}["missing"]}
 
 class SaysSets(Says):
     answer = Verdict(checker="says", outcome="fail", reason="?", witness={"rows": {1, object()}})
@@ -104,6 +113,26 @@ def test_a_checker_that_answers_nonsense_is_named(
     ended = splitbrain_command("check", history, "--checker", f"{own}:{checker}")
     assert ended.code == commands.BAD_ARGUMENTS
     assert text in ended.errors
+
+
+def test_a_generator_that_raises_is_a_crash_and_says_where(
+    own: str, splitbrain_command: Splitbrain
+) -> None:
+    ended = splitbrain_command("run", "raft", *SHORT, "--workload", f"{own}:Careless")
+    assert ended.code == commands.CRASH
+    assert ended.errors.startswith(f"crash: A generator raised KeyError: 'missing' ({own}.py:")
+    assert ' in <lambda>: return lambda: {"f": "write"' in ended.errors
+    assert "0x" not in ended.errors
+
+
+def test_a_workload_without_checkers_says_so(own: str, splitbrain_command: Splitbrain) -> None:
+    ended = splitbrain_command("run", "raft", *SHORT, "--workload", f"{own}:Unjudged")
+    assert ended.code == 2
+    told = "- skipped  none: Nothing was judged: the workload has no checkers, and none was named"
+    assert told in ended.output
+    ended = splitbrain_command("check", "store/latest")
+    assert ended.code == 2
+    assert "Nothing was judged: the workload has no checkers" in ended.output
 
 
 def test_a_model_and_a_release_can_be_listed(splitbrain_command: Splitbrain) -> None:

@@ -46,6 +46,7 @@ from harness.generators import (
     trace,
     validate,
 )
+from harness.generators.guard import GeneratorFailure
 
 A = {"f": "a"}
 
@@ -166,7 +167,6 @@ ASKED_WRONG: list[tuple[Any, str]] = [
     (lambda: 7, "7 is no generator"),
     (lambda: {"f": 7}, 'has no "f"'),
     (for_each(range(10**6), lambda _: None), "10,000 generators in a row"),
-    (lambda: 1 // 0, "raised ZeroDivisionError.*It was asked at 0 ns"),
     (f_map({"a": ""}, A), "its f is ''"),
     (replay([{"f": "a", "time_ns": 0, "thread": 9}]), "no thread 9"),
 ]
@@ -183,10 +183,33 @@ def test_validate_and_friendly_errors_serve_a_part_of_a_generator() -> None:
     context = Context.begin(clients=3)
     with pytest.raises(UsageError, match="Expected None"):
         limit(3, validate(Answers("rubbish"))).op(context)
-    with pytest.raises(UsageError, match="ZeroDivisionError"):
+    with pytest.raises(GeneratorFailure, match="ZeroDivisionError"):
         limit(3, friendly_errors(lambda: 1 // 0)).op(context)
     sound = [validate(A), friendly_errors(A), trace("", A, sink=lambda _: None)]
     assert [o.f for o in perfect(sound) if o.type == "ok"] == ["a", "a", "a"]
+
+
+def nothing_but_mistakes() -> dict[str, Any]:
+    return {"f": "write", "value": {}["missing"]}
+
+
+@pytest.mark.parametrize(
+    ("generator", "sentence"),
+    [
+        (lambda: 1 // 0, r"ZeroDivisionError: .* \(\S+:\d+ in <lambda>: .*1 // 0.*\)\.\nIt was "),
+        (nothing_but_mistakes, r"KeyError: 'missing' \(\S+:\d+ in nothing_but_mistakes: return "),
+        (map_ops(lambda op: op.nowhere, A), r"AttributeError: .* in <lambda>: .*\)\.\n"),  # type: ignore[attr-defined]
+        (filter_ops(lambda op: op.f < 3, repeat(A)), r"TypeError: .* in <lambda>: .*\)\.\n"),  # type: ignore[operator]
+        (for_each([0], lambda n: [A][n + 1]), "IndexError: .*test_generator_errors.py:"),
+        (map_ops(len, A), r"TypeError: .*The generator was: MapOps\("),  # type: ignore[arg-type]
+    ],
+)  # fmt: skip
+def test_a_bug_in_ones_own_code_says_where_and_is_no_misuse(generator: Any, sentence: str) -> None:
+    with pytest.raises(GeneratorFailure, match=f"(?s)raised {sentence}") as caught:
+        prepare(generator).op(Context.begin(clients=3))
+    assert not isinstance(caught.value, UsageError)
+    assert " 0x" not in str(caught.value), "an address differs from run to run"
+    assert "It was asked at 0 ns." in str(caught.value)
 
 
 def test_an_error_in_an_update_says_of_which_event() -> None:
@@ -197,7 +220,9 @@ def test_an_error_in_an_update_says_of_which_event() -> None:
         def update(self, context: Context, event: Event) -> Generator:
             raise KeyError("lost")
 
-    with pytest.raises(UsageError, match="(?s)KeyError: 'lost'.*told of Invocation") as caught:
+    with pytest.raises(
+        GeneratorFailure, match="(?s)KeyError: 'lost'.*told of Invocation"
+    ) as caught:
         perfect(Fails())
     assert isinstance(caught.value.__cause__, KeyError)
 

@@ -18,6 +18,8 @@ import systems.raft
 import workloads.register
 
 pytest_plugins = ["pytester"]
+#: With which stale-read is caught early.
+STALE_SEED = 27
 ALREADY_IMPORTED = (harness.pipeline, reports, systems.raft, workloads.register)
 
 PROJECT = '''
@@ -248,6 +250,7 @@ def test_a_bad_name_fails_the_test_with_near_ones(project: pytest.Pytester) -> N
         ("(splitbrain): splitbrain('raft')", "splitbrain() was given 'raft', and takes an exp"),
         ("(splitbrain): splitbrain(experiment('pass'), expect='fial')", "Did you mean 'fail'"),
         ("(splitbrain): splitbrain(Experiment(nodes='3'))", "nodes is '3'; a whole number"),
+        ("(splitbrain): splitbrain(Experiment(nemesis='partion'))", "Did you mean 'partition'"),
         ("(request): request.getfixturevalue('splitbrain')", "def test_it(splitbrain)"),
     ],
 )
@@ -257,7 +260,10 @@ def test_a_fixture_used_wrongly_says_how_it_is_used(
     project.makepyfile(PROJECT + f"def test_it{test}\n")
     result = project.runpytest()
     assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(failed=1)
     assert text in result.stdout.str()
+    assert "harness/experiment.py" not in result.stdout.str(), "the mistake is in the test"
+    assert "harness/pipeline.py" not in result.stdout.str()
     assert not (project.path / "store").exists(), "nothing is run before the mistake is found"
 
 
@@ -271,6 +277,48 @@ def test_a_test_that_runs_nothing_is_warned_about(project: pytest.Pytester) -> N
     assert re.search(
         r"test_idle\[seed1\] has the splitbrain fixture and ran no", result.stdout.str()
     )
+
+
+@pytest.mark.parametrize(
+    ("test", "outcome"),
+    [
+        ("(splitbrain): pytest.skip('not here')", "skipped"),
+        ("(splitbrain): pytest.xfail('not yet')", "xfailed"),
+        ("(splitbrain): Experiment(nodes='3')", "failed"),
+        ("(splitbrain): splitbrain('raft')", "failed"),
+        ("(splitbrain, broken): pass", "errors"),
+    ],
+)
+def test_a_test_that_did_not_come_to_run_anything_is_not_warned_about(
+    test: str, outcome: str, project: pytest.Pytester
+) -> None:
+    project.makepyfile(
+        PROJECT + "@pytest.fixture\ndef broken(splitbrain): raise OSError('no')\n\n"
+        f"def test_it{test}\n"
+    )
+    result = project.runpytest()
+    result.assert_outcomes(**{outcome: 1})
+    assert "ran no experiment" not in result.stdout.str()
+
+
+def test_a_failure_shows_what_contradicts_and_how_to_run_it_again(
+    project: pytest.Pytester,
+) -> None:
+    """The witness as `splitbrain run` prints it, and a command that needs no stored run."""
+    project.makepyfile(
+        "from harness import Experiment, seconds\n"
+        "def test_it(splitbrain):\n"
+        "    splitbrain(Experiment(flaw='stale-read', nemesis='partition,kill', nodes=3,\n"
+        "        clients=4, time_limit_ns=seconds(8), recovery_ns=0))\n"
+    )
+    result = project.runpytest(f"--splitbrain-first-seed={STALE_SEED}")
+    result.assert_outcomes(failed=1)
+    text = result.stdout.str()
+    assert re.search(r"^\d of \d+ operations on key 'k\d' contradict each other:$", text, re.M)
+    assert "├─ read → " in text
+    shown = re.search(r"^run         (splitbrain run raft --seed \d+ --nemesis .*)$", text, re.M)
+    assert shown is not None
+    assert shown[1].endswith("--nodes 3 --clients 4 --time-limit 8 --recovery 0")
 
 
 def test_the_seed_can_be_had_alone(project: pytest.Pytester) -> None:

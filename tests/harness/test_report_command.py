@@ -141,6 +141,8 @@ def test_a_campaign_is_a_page_beside_the_store(run: Path, splitbrain_command: Sp
     [
         (["stor"], "no run in '.' called 'stor'. Did you mean 'store'?"),
         (["store"], "no plan.json in 'store', so this is no run"),
+        (["a.jsonl"], "'a.jsonl' is a file that belongs to no run of splitbrain"),
+        (["a.jsonl", "--text"], "splitbrain check --explain a.jsonl"),
         (["{store}/seed-3"], "Did you mean 'seed-"),
         (["nowhere/at/all"], "there is not even 'nowhere/at'"),
         (["{store}/seed-1", "--from", "3"], "add --text"),
@@ -161,6 +163,7 @@ def test_what_makes_no_sense_is_refused(
     arguments: list[str], text: str, run: Path, splitbrain_command: Splitbrain
 ) -> None:
     Path("empty").mkdir()
+    Path("a.jsonl").touch()
     ended = splitbrain_command("report", *(a.format(store=run.parent) for a in arguments))
     assert ended.code == 254
     assert text in re.sub(r"\s+", " ", ended.errors)

@@ -100,9 +100,21 @@ def test_each_cell_leads_to_its_runs_and_a_failed_one_says_why() -> None:
     assert 'id="deaf-leader/bad"' in html
     seen = text_of(html)
     assert "✓ 2.0 T" in seen
-    assert "It answered nothing until the links healed, although 1 election was won" in seen
+    assert "No change was answered until the links healed, although 1 election was won" in seen
     assert "Needs acknowledgements as the proof of life." in seen
     assert "splitbrain run good --seed 7" in seen
+
+
+def test_a_system_that_answered_reads_alone_is_not_said_to_have_answered_nothing() -> None:
+    """A leader that was cut off may answer reads all the time; it is changes that count."""
+    reads_only = result(down_ns=None, goodput_per_s=50.0, leader_changes=0)
+    seen = text_of(render_comparison(grid(bad=reads_only), command="again"))
+    assert "answered nothing" not in seen
+    assert "No change was answered until the links healed, and nobody was elected." in seen
+    assert "answered no change, such as a write, until the links healed" in seen
+    assert "Reads do not count" in seen
+    assert "first change answered after the cut never" in seen
+    assert "answers a second, before and during 100 → 50" in seen
 
 
 def test_the_drawing_shows_which_links_work_in_both_directions_in_one_and_not() -> None:

@@ -340,6 +340,66 @@ def test_the_script_reads_what_python_wrote(long_run: Callable[[int, int], Histo
     assert read["edn"] == '[[:append 1 [nil -12345678901234567890N]] {"a" "x:y,\\"z"}]'
 
 
+#: What the inspector says, without a page around it.
+INSPECT = """
+  const run = makeRun(openContainer(require("zlib").gunzipSync(
+    Buffer.from(require("fs").readFileSync(0, "utf8"), "base64"))));
+  make = (tag, properties, ...children) => children.flat().join("|");
+  const at = (time) => stateText(run, stateAt(run, 1, time * 1e6));
+  const witnesses = [0, 1, 2].map((call) => ({ call, number: call + 1, witness: 0 }));
+  console.log(JSON.stringify({
+    states: [at(0), at(2), at(4), at(6)],
+    reached: [1, 2].map((call) => reached({ run, view: { cone: true }, witnesses }, call)),
+  }));
+"""
+
+
+def inspected(report: Report, recording: Recording) -> Any:
+    names = ("data.js", "words.js", "causes.js", "stage.js", "stage_nodes.js", "inspector.js")
+    source = "".join((SCRIPT_FOLDER / name).read_text("utf-8") for name in names) + INSPECT
+    done = subprocess.run(
+        [NODE or "node", "-e", source], input=payload.payload(report, recording).text.encode(),
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(NODE is None, reason="there is no node on the PATH")
+@pytest.mark.parametrize("commits", [True, False])
+def test_that_a_node_has_committed_nothing_is_shown_where_nodes_commit(
+    commits: bool, told: Callable[..., History]
+) -> None:
+    log = Log(nodes=2)
+    log.became(0, 1, "up")
+    for time_ms, committed in ((1, 0), (3, 7), (5, 0)):  # it started again, and knows nothing
+        status = NodeStatus(role="follower", term=1, committed=committed if commits else 0)
+        log.look(time_ms * MS, 1, status)
+    report = report_of(told([(0, 0, "invoke", "read"), (9, 0, "ok", "read")]))
+    said = inspected(report, Recording.of(log, clients=1, facts=Facts()))["states"]
+    assert [text.rpartition("committed ")[2] for text in said[1:] if "committed" in text] == (
+        ["0", "7", "0"] if commits else []
+    )
+    assert "committed" not in said[0], "it has not said anything yet"
+
+
+@pytest.mark.skipif(NODE is None, reason="there is no node on the PATH")
+def test_of_itself_a_node_is_not_said_to_have_been_able_to_know(
+    told: Callable[..., History],
+) -> None:
+    log = Log(nodes=2)
+    rows = []
+    for number, node in enumerate((1, 1, 2)):  # each of three clients is answered by that node
+        start_ms = 1 + 4 * number
+        rows += [(start_ms, number, "invoke", "read")]
+        rows += [(start_ms + 3, number, "ok", "read")]
+        sent_ns = (start_ms + 1) * MS
+        log.record(((start_ms + 2) * MS, 0, MESSAGE, 3 + number, node, "answer", sent_ns))
+    recording = Recording.of(log, clients=3, facts=Facts())
+    second, third = inspected(report_of(told(rows), clients=3), recording)["reached"]
+    assert second == "n1 itself had answered operation 1 before."
+    assert third.startswith("n2 could not know that n1 had answered operation 1: ")
+
+
 class Part(Struct):
     name: str
     data: list[Any]

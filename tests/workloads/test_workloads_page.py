@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import random
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness import catalog
 from harness.experiment import Experiment
 from harness.fitting import fits
+from harness.generators import limit, perfect
 from harness.making import make_nemesis, make_workload
 
 PAGE = (Path(__file__).parents[2] / "docs" / "workloads.md").read_text()
@@ -58,3 +61,21 @@ def test_the_options_of_the_probes_are_those_of_all_that_probe() -> None:
     found = [options_of(name) for name in SECTIONS if "bound_s" in options_of(name)]
     assert len(found) == 6
     assert all({option: one[option] for option in SHARED} == beginning for one in found)
+
+
+def test_the_draws_of_the_example_are_the_seeds() -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(block, names)
+
+    def drawn(seed: int) -> list[tuple[str, Any, Any]]:
+        rows = perfect(limit(40, names["work"]), seed=seed)
+        return [(row.f, row.key, row.value) for row in rows if row.type == "invoke"]
+
+    first = drawn(7)
+    random.seed(3)
+    assert drawn(7) == first
+    assert drawn(8) != first
+    assert {key for _, key, _ in first} == set("xyz")
+    written = [value for f, _, value in first if f == "write"]
+    assert written == list(range(len(written)))
