@@ -74,7 +74,7 @@ def package_description(name: str) -> str:
     ]
     for folder in (*_folders("PKG_CONFIG_PATH"), *below):
         if (folder / f"{name}.pc").is_file():
-            return (folder / f"{name}.pc").read_text()
+            return (folder / f"{name}.pc").read_text(encoding="utf-8")
     return ""
 
 

@@ -17,8 +17,8 @@ from harness.errors import SplitbrainError
 from harness.generators import Context, GeneratorLike, Invocation, Pending, prepare
 from harness.generators.context import NEMESIS, Thread
 from harness.operation import Operation, OperationType
+from harness.places import placed
 from harness.simulation.driver import Waiter
-from harness.simulation.failure import placed
 from harness.simulation.world import SimulatedWorld
 from harness.system import Mismatch, Refused, Unanswered
 

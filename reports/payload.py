@@ -61,7 +61,7 @@ def payload(report: Report, recording: Recording | None) -> Payload:
     _history(box, report, notes)
     if recording is not None:
         _recording(box, report, recording, notes)
-    header = _header(report, recording, box)
+    header = _header(report, recording)
     return Payload(text=box.encode(header), notes=tuple(notes))
 
 
@@ -95,7 +95,7 @@ class _Box:
         return base64.b64encode(gzip.compress(whole, _LEVEL, mtime=0)).decode()
 
 
-def _header(report: Report, recording: Recording | None, box: _Box) -> dict[str, Any]:
+def _header(report: Report, recording: Recording | None) -> dict[str, Any]:
     calls, origin = report.calls, report.origin_ns
     return {
         "origin": str(origin),

@@ -24,7 +24,6 @@ from reports.witness import Witness
 from reports.wording import clip, decimals_needed, moment_text
 
 LINE_HEIGHT = 30
-BAR_HEIGHT = 16
 BOTTOM = 26
 #: Room for number, process and label; long labels are clipped, the sentence has them whole.
 LABELS = 330

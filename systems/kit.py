@@ -36,8 +36,9 @@ from typing import Any, get_args
 
 from harness.errors import SplitbrainError, UsageError
 from harness.node import ClientReply, ClientRequest, Message, NodeStatus
+from harness.places import calls
 from harness.simulation.driver import simulate
-from harness.simulation.failure import NodeFailure, calls
+from harness.simulation.failure import NodeFailure
 from harness.simulation.network import LinkModel
 from harness.simulation.trace import first_difference, trace_lines
 from harness.simulation.wire import Wire

@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "plug-ins.md"
 
 
 def test_what_the_page_writes_runs_and_keeps_the_contracts(tmp_path: Path) -> None:
-    parts, *kits = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    parts, *kits = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "my_parts.py").write_text(parts)
     (tmp_path / "kits.py").write_text("\n".join(["from my_parts import *", *kits]))
 
@@ -21,7 +21,9 @@ def test_what_the_page_writes_runs_and_keeps_the_contracts(tmp_path: Path) -> No
 
     checked = python("kits.py")
     assert checked.returncode == 0, checked.stderr
-    shown = re.findall(r"^ {4}splitbrain (run raft .*)$", PAGE.read_text(), re.MULTILINE)
+    shown = re.findall(
+        r"^ {4}splitbrain (run raft .*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    )
     # as the console command does it, which unlike `python -m` does not look into the folder
     program = "import sys; sys.path.remove(''); from harness.commands import main; main()"
     ran = python("-c", program, *shown[0].split(), "--time-limit", "10")

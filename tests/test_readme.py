@@ -26,14 +26,18 @@ def commands_shown() -> Iterator[tuple[str, str]]:
     Without patterns (`splitbrain report RUN`) and without what is the reader's own.
     """
     for page in PAGES:
-        for line in re.findall(r"^ {4}(splitbrain \w.*)$", page.read_text(), re.MULTILINE):
+        for line in re.findall(
+            r"^ {4}(splitbrain \w.*)$", page.read_text(encoding="utf-8"), re.MULTILINE
+        ):
             words = shlex.split(line, comments=True)
             if not any(re.search(r"^[A-Z]+$|…|my_|your_", word) for word in words):
                 yield str(page.relative_to(PROJECT)), line
 
 
 def test_the_pytest_example_passes(tmp_path: Path) -> None:
-    example = re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)[0]
+    example = re.findall(
+        r"```python\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL
+    )[0]
     (tmp_path / "test_example.py").write_text(example)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
@@ -43,7 +47,7 @@ def test_the_pytest_example_passes(tmp_path: Path) -> None:
 
 def test_the_flaw_of_the_readme_is_caught(tmp_path: Path) -> None:
     shown = "splitbrain run raft --nemesis partition,kill --flaw stale-read"
-    assert f"    {shown}\n" in (PROJECT / "README.md").read_text()
+    assert f"    {shown}\n" in (PROJECT / "README.md").read_text(encoding="utf-8")
     program = [sys.executable, "-c", "from harness.commands import main; main()"]
     ended = subprocess.run(
         [*program, *shlex.split(shown)[1:]], cwd=tmp_path, capture_output=True, timeout=300

@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from harness.errors import SplitbrainError, UsageError
-from harness.simulation.failure import Endless, Misuse, placed
+from harness.places import placed
+from harness.simulation.failure import Endless, Misuse
 from harness.simulation.recording import Event
 from harness.simulation.trace import CALL, DISK, MESSAGE, TIMER, WAKE
 

@@ -19,10 +19,8 @@ from __future__ import annotations
 
 from harness.errors import SplitbrainError
 from harness.node import NodeId
-from harness.places import ADDRESS, calls, placed
+from harness.places import ADDRESS, calls
 from harness.verdict import Verdict
-
-__all__ = ["ADDRESS", "Endless", "Misuse", "NodeFailure", "calls", "placed"]
 
 #: So many of the innermost calls are told.
 _CALLS_TOLD = 6

@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 from harness.columns import pack, unpack
 from harness.errors import UsageError
 from harness.node import NodeStatus
-from harness.simulation.failure import ADDRESS, Misuse
+from harness.places import ADDRESS
+from harness.simulation.failure import Misuse
 from harness.simulation.trace import LOST, MESSAGE, TraceEvent
 from harness.simulation.wire import Wire
 

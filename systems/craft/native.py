@@ -46,8 +46,8 @@ def module() -> Any:
     version = library_version()
     return compiled(
         f"craft_{re.sub('[^0-9a-z]', '_', version)}",
-        declarations=(_HERE / "binding.h").read_text(),
-        source=(_HERE / "glue.c").read_text(),
+        declarations=(_HERE / "binding.h").read_text(encoding="utf-8"),
+        source=(_HERE / "glue.c").read_text(encoding="utf-8"),
         library="raft",
         made_from=[raft_header.read_bytes(), version.encode()],
     )

@@ -19,13 +19,13 @@ def main(checking: bool, names: tuple[str, ...]) -> None:
     """
     findings = collect()
     if not checking:
-        PAGE.write_text(render(findings))
+        PAGE.write_text(render(findings), encoding="utf-8")
         click.echo(f"{PAGE}: {len(findings)} findings")
         return
     unknown = sorted({*names} - {finding.name for finding in findings})
     if unknown:
         raise click.UsageError(f"There is no finding called {', '.join(unknown)}.")
-    lost = PAGE.read_text() != render(findings)
+    lost = PAGE.read_text(encoding="utf-8") != render(findings)
     if lost:
         click.echo(f"{PAGE} is not up to date; `python -m systems.findings` writes it")
     for finding in findings:

@@ -37,7 +37,9 @@ def calls(*done: tuple[str, Any, Any]) -> History:
 # ---- documentation -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", [(ROOT / "docs/models.md").read_text(), models.__doc__ or ""])
+@pytest.mark.parametrize(
+    "text", [(ROOT / "docs/models.md").read_text(encoding="utf-8"), models.__doc__ or ""]
+)
 def test_both_tables_name_all_models_and_functions(text: str) -> None:
     flat = text.replace("`", "").replace("|", " ")
     for name, model in MODELS.items():

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 
 @cache
 def expected() -> Mapping[str, Mapping[str, Any]]:
-    table: dict[str, dict[str, Any]] = json.loads(EXPECTED.read_text())
+    table: dict[str, dict[str, Any]] = json.loads(EXPECTED.read_text(encoding="utf-8"))
     return table
 
 

@@ -169,7 +169,7 @@ def test_it_agrees_with_the_native_engine(model: str) -> None:
 
 @cache
 def expected() -> dict[str, dict[str, Any]]:
-    table: dict[str, dict[str, Any]] = json.loads(EXPECTED.read_text())
+    table: dict[str, dict[str, Any]] = json.loads(EXPECTED.read_text(encoding="utf-8"))
     return table
 
 
@@ -552,7 +552,7 @@ def test_building_puts_the_library_in_its_place(tools: Path) -> None:
     put(tools, "cc", "")
     put(tools, "go", 'test $1 = mod || echo new >"$7"')
     assert build.build(library, search=str(tools)) == library
-    assert library.read_text() == "new\n"
+    assert library.read_text(encoding="utf-8") == "new\n"
     assert sorted(path.name for path in tools.iterdir()) == ["cc", "go", LIBRARY_NAME]
 
 

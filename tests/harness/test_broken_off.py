@@ -156,12 +156,12 @@ def test_a_run_that_breaks_off_has_its_report_right_away(
     assert re.fullmatch(r"\d+ messages, 3 nodes", data.broken_off["messages and nodes"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", data.broken_off["broke off"])
     assert data.replay_command.startswith(f"splitbrain run {NAME}:{name} --seed 1 ")
-    page = folder.report.read_text()
+    page = folder.report.read_text(encoding="utf-8")
     assert '<span class="pill unknown">' in page
     assert "What is left of this run" in page
     assert "nothing <b>" not in page
     write_report_of_folder(folder.path, tmp_path / "later.html")
-    assert (tmp_path / "later.html").read_text() == page
+    assert (tmp_path / "later.html").read_text(encoding="utf-8") == page
 
 
 def test_a_checker_that_crashes_leaves_a_run_that_can_be_replayed(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_checker_that_crashes_leaves_a_run_that_can_be_replayed(tmp_path: Path
     ]
     assert re.fullmatch(r"test_broken_off.py:\d+ in check", data.broken_off["raised in"])
     assert data.replay_command == f"splitbrain replay {folder.path}"
-    assert "confused" in folder.report.read_text()
+    assert "confused" in folder.report.read_text(encoding="utf-8")
     plan = Plan.decode(folder.plan.read_bytes())
     with pytest.raises(ZeroDivisionError):
         carry_out_again(plan, store=tmp_path)
@@ -236,9 +236,9 @@ def test_the_command_says_where_the_report_is(
     assert ended.code == code
     found = re.search(r"^report  (.*)$", ended.errors, re.M)
     assert found is not None
-    page = Path(found[1]).read_text()
+    page = Path(found[1]).read_text(encoding="utf-8")
     again = splitbrain_command("report", "store/latest")
-    assert (again.code, Path(found[1]).read_text()) == (0, page)
+    assert (again.code, Path(found[1]).read_text(encoding="utf-8")) == (0, page)
 
 
 # ---- killed, or worse
@@ -358,7 +358,7 @@ def test_whatever_is_there_makes_a_report(
     damage(cut)
     ended = splitbrain_command("report", cut.path)
     assert (ended.code, ended.errors) == (0, "")
-    assert "What is left of this run" in cut.report.read_text()
+    assert "What is left of this run" in cut.report.read_text(encoding="utf-8")
     text = splitbrain_command("report", cut.path, "--text").output
     assert text.startswith("UNKNOWN  ")
     assert shown.replace("what is no row", "is left out") in text

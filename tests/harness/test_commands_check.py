@@ -186,7 +186,7 @@ def test_ctrl_c_leaves_what_was_recorded(system: str, tmp_path: Path) -> None:
     (kept,) = re.findall(r"^What was .* is kept: (.*)$", errors, re.M)
     assert (tmp_path / kept).samefile(tmp_path / history)
     (report,) = re.findall(r"^report  (.*)$", errors, re.M)
-    assert "it was interrupted (Ctrl-C)." in (tmp_path / report).read_text()
+    assert "it was interrupted (Ctrl-C)." in (tmp_path / report).read_text(encoding="utf-8")
     rows_kept = read_history(tmp_path / history)
     assert len(rows_kept) > 0
     assert rows_kept.partner.size == len(rows_kept), "it is a history that can be checked"

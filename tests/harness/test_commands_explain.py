@@ -68,7 +68,7 @@ def test_what_a_failed_cas_says_is_for_the_user_to_say(
     flags: list[str], error: str | None, code: int, splitbrain_command: Splitbrain
 ) -> None:
     rows = [*done(0, "write", 1), (1, "invoke", "cas", [1, 2]), (1, "fail", "cas", [1, 2])]
-    lines = Path(file_of("cas.jsonl", *rows)).read_text().splitlines()
+    lines = Path(file_of("cas.jsonl", *rows)).read_text(encoding="utf-8").splitlines()
     lines[-1] = json.dumps({**json.loads(lines[-1]), "error": error})
     Path("cas.jsonl").write_text("\n".join(lines))
     ended = splitbrain_command("check", *flags, "cas.jsonl")

@@ -12,7 +12,7 @@ import pytest
 
 from harness.operation import Operation
 
-PAGE = (Path(__file__).parents[2] / "docs" / "histories.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "histories.md").read_text(encoding="utf-8")
 JSON_LINES, EDN = (
     re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)[0] for kind in ("jsonl", "edn")
 )

@@ -64,7 +64,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
     told = re.sub(r"\s+", " ", ended.errors)
     assert "Interrupted." in told
     assert f"2 of 4 runs are kept in {KEPT}; the same command with --resume goes on" in told
-    lines = [json.loads(line) for line in KEPT.read_text().splitlines()]
+    lines = [json.loads(line) for line in KEPT.read_text(encoding="utf-8").splitlines()]
     assert [(line["scenario"], line["result"]["seed"]) for line in lines] == [
         ("chained", 1), ("chained", 2),
     ]  # fmt: skip
@@ -73,7 +73,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
     assert again.code == 0, again.errors
     assert asked[3:] == [("raft", "deaf-leader", 1), ("raft", "deaf-leader", 2)]
     assert not KEPT.exists()
-    document = json.loads(Path("out/comparison.json").read_text())
+    document = json.loads(Path("out/comparison.json").read_text(encoding="utf-8"))
     reasons = [result["reason"] for cell in document["cells"] for result in cell["results"]]
     assert reasons == [f"raft {name} {seed}" for name in ("chained", "deaf-leader")
                        for seed in (1, 2)]  # fmt: skip
@@ -146,7 +146,7 @@ def test_the_page_leads_to_the_runs_that_were_kept(
     found = compare(["raft"], ["chained"], [1, 2], store=tmp_path / "runs")
     (tmp_path / "page").mkdir()
     write_comparison(tmp_path / "page" / "comparison.html", found, command="again")
-    html = (tmp_path / "page" / "comparison.html").read_text()
+    html = (tmp_path / "page" / "comparison.html").read_text(encoding="utf-8")
     links = re.findall(r'href="([^"]*report\.html)">seed (\d)<', html)
     assert [seed for _, seed in links] == ["1", "2"]
     for link, seed in links:

@@ -102,7 +102,7 @@ def test_a_death_is_a_verdict_with_all_that_was_written_down(tmp_path: Any, wire
     assert folder is not None
     assert len(folder.history.read_bytes().splitlines()) == len(result.run.history) > 0
     assert b"last-words" in folder.trace.read_bytes().splitlines()[-1]
-    assert "SIGSEGV" in folder.report.read_text()
+    assert "SIGSEGV" in folder.report.read_text(encoding="utf-8")
     assert result.replay_command.startswith("splitbrain replay")
     again = carry_out_again(Plan.decode(open_folder(folder.path).plan.read_bytes()))
     assert again.run.digest == result.run.digest

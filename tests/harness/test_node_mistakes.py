@@ -237,7 +237,7 @@ def test_a_node_that_cannot_start_has_the_verdict_and_all_there_is_of_the_run(
     assert result.folder is not None
     for path in (result.folder.verdict, result.folder.recorded, result.folder.trace):
         assert path.exists()
-    assert "ZeroDivisionError" in result.folder.report.read_text()
+    assert "ZeroDivisionError" in result.folder.report.read_text(encoding="utf-8")
     again = carry_out_again(result.run.plan)
     assert (again.run.digest, again.verdict) == (result.run.digest, result.verdict)
 

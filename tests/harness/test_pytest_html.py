@@ -73,7 +73,7 @@ def properties(path: Path) -> dict[str, dict[str, str]]:
 
 def attachments(path: Path) -> dict[str, list[dict[str, Any]]]:
     """What pytest-html shows beside each test."""
-    blob = re.search(r'data-jsonblob="([^"]*)"', path.read_text())
+    blob = re.search(r'data-jsonblob="([^"]*)"', path.read_text(encoding="utf-8"))
     assert blob is not None
     tests = json.loads(html.unescape(blob[1]))["tests"]
     return {
@@ -117,7 +117,7 @@ def attached(project: pytest.Pytester, page: Path) -> None:
         report = page.parent / unquote(link["content"])
         assert report.is_file()
         assert report.resolve().is_relative_to(project.path / "store")
-        told = (page.parent / text["content"]).read_text()
+        told = (page.parent / text["content"]).read_text(encoding="utf-8")
         assert told.startswith("FAIL  raft register partition,kill flaw stale-read")
         assert "Log from " in told
 

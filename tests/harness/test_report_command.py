@@ -72,7 +72,7 @@ def test_the_text_goes_to_the_terminal_or_to_a_file(
     assert f"replay  splitbrain replay '{run}'" in ended.output or str(run) in ended.output
     assert max(map(len, log_of(ended.output))) <= 120
     splitbrain_command("report", run, "--text", "--output", "log.txt")
-    assert Path("log.txt").read_text() == ended.output
+    assert Path("log.txt").read_text(encoding="utf-8") == ended.output
 
 
 def log_of(text: str) -> list[str]:
@@ -126,14 +126,14 @@ def test_a_campaign_is_a_page_beside_the_store(run: Path, splitbrain_command: Sp
     ended = splitbrain_command("report", "store", "--campaign")
     assert ended.code == 0
     assert "2 runs. 1 of 1 planted flaw found; 1 run undecided or unfinished." in ended.output
-    html = Path("store/campaign.html").read_text()
+    html = Path("store/campaign.html").read_text(encoding="utf-8")
     assert "cut short" in html
     (link,) = set(re.findall(r'href="([^"#]+)"', html))
     assert (Path("store") / link).is_file()
     part = splitbrain_command("report", run.parent, "--campaign", "--output", "part.html")
     assert part.code == 0
     assert "report store --campaign" in html
-    assert "--output part.html" in Path("part.html").read_text()
+    assert "--output part.html" in Path("part.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -333,7 +333,7 @@ def test_a_node_that_raises_fails_its_run(tmp_path: Path) -> None:
     assert re.search(r"Node n\d raised LookupError: lost the thread, at 0\.\d+ s", verdict.reason)
     assert verdict.witness is not None
     assert any("in on_request: raise LookupError" in str(said) for said in verdict.witness.values())
-    report = (tmp_path / "latest" / "report.html").read_text()
+    report = (tmp_path / "latest" / "report.html").read_text(encoding="utf-8")
     assert "lost the thread" in report
     assert "in on_request: raise LookupError" in report
     again = carry_out_again(result.run.plan)

@@ -23,7 +23,9 @@ def tints(theme: Mapping[str, str]) -> dict[str, str]:
     return {
         selector.strip(): blend(theme[colour], int(share) / 100, theme[ground])
         for name in ("heat.css", "comparison.css")
-        for selector, colour, share, ground in RULE.findall((TEMPLATES / name).read_text())
+        for selector, colour, share, ground in RULE.findall(
+            (TEMPLATES / name).read_text(encoding="utf-8")
+        )
     }
 
 

@@ -25,7 +25,7 @@ EXAMPLE = Finding(
 
 
 def test_the_page_is_up_to_date() -> None:
-    page = (PROJECT / "docs" / "findings.md").read_text()
+    page = (PROJECT / "docs" / "findings.md").read_text(encoding="utf-8")
     assert page == render(collect()), "`python -m systems.findings` writes it"
 
 

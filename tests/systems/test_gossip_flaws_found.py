@@ -89,7 +89,9 @@ def test_the_checkers_find_it_and_accuse_nobody_else(flaw: str) -> None:
 
 
 def test_the_table_of_the_page_says_the_same() -> None:
-    rows = re.findall(r"^\| ([a-z-]+) \| .* \| ([^|]*) \|$", PAGE.read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| ([a-z-]+) \| .* \| ([^|]*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    )
     told = {name: found for name, found in rows if name in Gossip.flaws}
     assert told.keys() == Gossip.flaws.keys()
     for flaw, found in told.items():

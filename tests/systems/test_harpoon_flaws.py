@@ -30,7 +30,11 @@ def test_every_flaw_has_a_schedule() -> None:
 
 def test_the_page_says_what_catches_each_flaw() -> None:
     page = Path(__file__).parents[2] / "docs" / "systems" / "harpoon.md"
-    rows = [line.split("|") for line in page.read_text().splitlines() if line.startswith("| `")]
+    rows = [
+        line.split("|")
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| `")
+    ]
     told = {row[1].strip(" `"): row[4].strip() for row in rows if len(row) == 7}
     assert set(told) == set(FLAWS)
     for name, schedule in SCHEDULES.items():

@@ -295,8 +295,10 @@ def test_a_system_that_does_not_exist_and_an_address_that_is_none(tmp_path: Path
 
 
 def test_the_example_counts_and_is_what_the_docs_show(tmp_path: Path) -> None:
-    example = (PROJECT / "examples" / "counter.py").read_text()
-    assert example.split('"""\n\n', 1)[1] in (PROJECT / "docs/replicate-anything.md").read_text()
+    example = (PROJECT / "examples" / "counter.py").read_text(encoding="utf-8")
+    assert example.split('"""\n\n', 1)[1] in (PROJECT / "docs/replicate-anything.md").read_text(
+        encoding="utf-8"
+    )
     for said, answers in (("1\n2\n", "1\n3\n"), ("4\n", "7\n")):  # the second goes on from the disk
         done = subprocess.run(
             [sys.executable, PROJECT / "examples" / "counter.py", "1", "127.0.0.1:0"],

@@ -17,7 +17,7 @@ from harness.fitting import fits
 from harness.generators import limit, perfect
 from harness.making import make_nemesis, make_workload
 
-PAGE = (Path(__file__).parents[2] / "docs" / "workloads.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "workloads.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## ([a-z-]+)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
 SHARED = {"bound_s", "settle_s"}
 
