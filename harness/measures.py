@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 
 from harness.errors import UsageError
 from harness.history import INVOKE, OK, History
+from harness.quantiles import nearest_rank
 from harness.runner import Run
 
 FEW_STEPS = 3
@@ -207,4 +208,4 @@ def _per_second(count: int, duration_ns: int) -> float:
 
 
 def _quantile(ordered: NDArray[np.int64], ratio: float) -> int:
-    return int(ordered[min(len(ordered) - 1, int(ratio * len(ordered)))]) if len(ordered) else 0
+    return int(nearest_rank(ordered, ratio)) if len(ordered) else 0

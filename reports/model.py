@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history import FAIL, INFO, OK, History
+from harness.quantiles import nearest_rank
 from harness.simulation.recording import Recording
 from harness.verdict import SEVERITY, Outcome, Verdict, worst
 from reports.blind_spots import BlindSpots
@@ -311,14 +312,13 @@ def _with_latency(
     if not calls.timed or not len(places):
         return counts
     took = np.sort(calls.end_ns[places] - calls.start_ns[places])
-    rank = (len(took) - 1) / 100
     return FunctionCounts(
         name=counts.name,
         ok=counts.ok,
         fail=counts.fail,
         info=counts.info,
         open=counts.open,
-        median_ns=int(took[round(50 * rank)]),
-        high_ns=int(took[round(99 * rank)]),
+        median_ns=int(nearest_rank(took, 0.5)),
+        high_ns=int(nearest_rank(took, 0.99)),
         longest_ns=int(took[-1]),
     )

@@ -13,12 +13,12 @@ Limits: long values are cut in sentences, never in the rows that they point to.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from checkers.convergence.faults import listed, node_name
 from checkers.convergence.records import Records, Stamp, Update
+from harness.quantiles import nearest_rank
 from harness.verdict import Verdict
 
 __all__ = [
@@ -142,7 +142,7 @@ def since(records: Records, update: Update, node: Any) -> tuple[str, list[int]]:
 
 
 def distribution(values: Iterable[float], unit: str = "ms") -> dict[str, Any]:
-    """Values and their quantiles (the smallest value that so large a part does not exceed)."""
+    """Values and their quantiles."""
     ordered = sorted(values)
     if not ordered:
         return {"unit": unit, "count": 0, "values": [], "quantiles": {}}
@@ -154,9 +154,7 @@ def distribution(values: Iterable[float], unit: str = "ms") -> dict[str, Any]:
         "unit": unit,
         "count": len(ordered),
         "values": kept,
-        "quantiles": {
-            name: ordered[max(math.ceil(part * len(ordered)) - 1, 0)] for name, part in QUANTILES
-        },
+        "quantiles": {name: nearest_rank(ordered, part) for name, part in QUANTILES},
     }
 
 
