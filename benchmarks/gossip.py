@@ -25,12 +25,11 @@ import numpy as np
 
 from harness.simulation.driver import simulate
 from harness.simulation.world import SimulatedWorld
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.crdt import Objects
 from systems.gossip import PUBLISHED, Gossip, GossipOptions
 from systems.gossip.node import GossipNode
 
-SECOND_NS = 1_000_000_000
-MILLISECOND_NS = 1_000_000
 SIZES = (8, 16, 32, 64, 128, 256)
 NEWS = 5  # so many times in each cluster
 PLOT = Path(__file__).parents[1] / "docs" / "gossip-spread.png"

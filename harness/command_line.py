@@ -10,7 +10,8 @@ import shlex
 
 import msgspec
 
-from harness.experiment import SECOND_NS, Experiment
+from harness.experiment import Experiment
+from harness.units import SECOND_NS
 
 
 def run_command(experiment: Experiment, seed: int) -> str:

@@ -22,9 +22,8 @@ import msgspec
 
 from harness import catalog
 from harness.errors import UsageError
+from harness.units import MILLISECOND_NS, SECOND_NS
 
-SECOND_NS = 1_000_000_000
-MILLISECOND_NS = 1_000_000
 #: A clock cannot be said to go if it is wrong by more than half.
 DRIFT_PPM_MAX = 500_000
 

@@ -34,7 +34,7 @@ import msgspec
 
 from harness import catalog
 from harness.child import Died, Heard, Ring, in_child
-from harness.experiment import SECOND_NS, Experiment
+from harness.experiment import Experiment
 from harness.history import History
 from harness.node import NodeStatus, endpoint_name
 from harness.operation import Operation
@@ -43,6 +43,7 @@ from harness.runner import Onlooker, Run, Sink, last_moment, replay, run
 from harness.simulation.recording import EVENTS_MAX, Event, Log, Sighting
 from harness.simulation.trace import DISK, FAULT, LOST, MESSAGE, PROBE, REPLAY_EVENTS, TIMER
 from harness.simulation.wire import Wire
+from harness.units import SECOND_NS
 from harness.verdict import Verdict
 
 #: So many of the last events a verdict tells.

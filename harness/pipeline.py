@@ -23,13 +23,14 @@ from harness.checks import followers, judged, judges
 from harness.claim import under_way
 from harness.command_line import run_command
 from harness.errors import SplitbrainError
-from harness.experiment import SECOND_NS, Experiment
+from harness.experiment import Experiment
 from harness.foreign import carry
 from harness.making import make_nemesis, make_system, make_workload
 from harness.plan import Plan
 from harness.runner import Run
 from harness.simulation.recording import Recording
 from harness.store import RunFolder, new_folder
+from harness.units import SECOND_NS
 from harness.verdict import Checker, Verdict, worst
 
 #: Told what is going on, for progress lines: "running", "checking", "reporting".

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.checks import OnlineChecker, followers, judges
-from harness.experiment import SECOND_NS, Experiment
+from harness.experiment import Experiment
 from harness.formats.jsonl import jsonl_line
 from harness.generators import (
     GeneratorLike,
@@ -55,6 +55,7 @@ from harness.simulation.recording import Facts, Log, Recording
 from harness.simulation.trace import REPLAY_EVENTS, RING_EVENTS, TraceEvent, trace_lines
 from harness.simulation.wire import Wire
 from harness.simulation.world import Probe, SimulatedWorld
+from harness.units import SECOND_NS
 from harness.verdict import Verdict
 
 Sink = Callable[[bytes], object]

@@ -21,10 +21,10 @@ from random import Random
 from typing import Any
 
 from harness.nemesis import Fault, Nemesis, node_names
+from harness.units import MILLISECOND_NS
 from harness.world import World
 from nemeses.targets import TARGETS, pick
 
-MILLISECOND_NS = 1_000_000
 KINDS = ("step", "drift", "both")
 #: Steps are powers of two in milliseconds, up to this one.
 LONGEST_STEP = 18

@@ -16,9 +16,9 @@ from itertools import permutations
 from random import Random
 
 from harness.nemesis import Fault, Nemesis, node_names
+from harness.units import MILLISECOND_NS
 from harness.world import World
 
-MILLISECOND_NS = 1_000_000
 DELAYS_MS = (20, 50, 100, 200, 500)
 LOSSES = (0.0, 0.01, 0.1, 0.3)
 LINKS = ("all", "of-one", "towards-one", "of-leader")

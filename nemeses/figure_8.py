@@ -37,10 +37,8 @@ from typing import Any
 
 from harness.generators import Generator, concat, repeat, sleep, stagger
 from harness.nemesis import Fault, Nemesis, node_names
+from harness.units import MILLISECOND_NS, SECOND_NS
 from harness.world import Action, World
-
-MILLISECOND_NS = 1_000_000
-SECOND_NS = 1_000 * MILLISECOND_NS
 
 #: How long the cluster works before the first step.
 WARM_UP_NS = 2 * SECOND_NS

@@ -42,9 +42,8 @@ from harness.node import ClientReply, ClientRequest, Context, NodeStatus, Recove
 from harness.simulation.driver import simulate
 from harness.simulation.faults import VERBS
 from harness.simulation.world import SimulatedWorld
+from harness.units import SECOND_NS
 from harness.world import Action
-
-SECOND_NS = 1_000_000_000
 
 MakeNemesis = Callable[[], Nemesis]
 

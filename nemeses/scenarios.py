@@ -35,11 +35,9 @@ from typing import ClassVar
 
 from harness.generators import Generator, concat, sleep
 from harness.nemesis import Fault, Nemesis
+from harness.units import MILLISECOND_NS, SECOND_NS
 from harness.world import Action, World
 from nemeses.topologies import Graph, Link, alone, cut_links, full, line, only, star, without
-
-MILLISECOND_NS = 1_000_000
-SECOND_NS = 1_000 * MILLISECOND_NS
 
 #: T, the election timeout that scripts count in.
 ELECTION_NS = 500 * MILLISECOND_NS

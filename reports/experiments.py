@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.experiment import SECOND_NS, Experiment
+from harness.experiment import Experiment
+from harness.units import SECOND_NS
 from reports.wording import visible
 
 

@@ -34,12 +34,12 @@ import numpy as np
 
 from harness.command_line import run_command
 from harness.errors import UsageError
-from harness.experiment import SECOND_NS
 from harness.formats import read_history
 from harness.history import History
 from harness.plan import Plan
 from harness.simulation.recording import Facts, Recording
 from harness.store import RunFolder, open_folder
+from harness.units import SECOND_NS
 from harness.verdict import Outcome, Verdict
 from reports.remains import remains_of
 

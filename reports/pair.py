@@ -23,8 +23,8 @@ from pathlib import Path
 
 import msgspec
 
-from harness.experiment import SECOND_NS
 from harness.simulation.trace import since
+from harness.units import SECOND_NS
 from harness.verdict import Outcome
 from reports.experiments import differing, experiment_facts
 from reports.runs import RunSummary, open_own, read_own

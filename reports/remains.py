@@ -26,7 +26,6 @@ import msgspec
 
 from harness.claim import BrokenOff, broken_off, is_under_way
 from harness.errors import UsageError
-from harness.experiment import SECOND_NS
 from harness.formats.jsonl import read_jsonl
 from harness.formats.source import Source
 from harness.history import History, Recorder
@@ -34,6 +33,7 @@ from harness.operation import OperationType
 from harness.plan import Plan
 from harness.simulation.recording import Recording
 from harness.store import RunFolder
+from harness.units import SECOND_NS
 from harness.verdict import Verdict
 from reports.frame import date_text
 from reports.runs import last_change_ns

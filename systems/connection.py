@@ -18,9 +18,8 @@ from typing import Any
 
 from harness.node import Command
 from harness.system import Refused, Unanswered
+from harness.units import MILLISECOND_NS
 from harness.world import Port
-
-MILLISECOND_NS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,9 +43,10 @@ from harness.simulation.network import LinkModel
 from harness.simulation.trace import first_difference, trace_lines
 from harness.simulation.wire import Wire
 from harness.system import LANGUAGES, Promise, System
+from harness.units import SECOND_NS
 from systems.kit_stories import CLIENTS, PATIENCE_NS, KitClient, calm, idle, restarts
 from systems.machines import KeyValue
-from systems.scenario import SECOND_NS, Stage
+from systems.scenario import Stage
 from systems.source_lint import lint_modules
 
 #: Makes a system, with `flaw=name` a flawed one; the class itself will do.

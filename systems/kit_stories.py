@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from harness import catalog
 from harness.node import Command
 from harness.system import Refused, Unanswered
-from systems.scenario import SECOND_NS
+from harness.units import SECOND_NS
 
 if TYPE_CHECKING:
     from systems.kit import KitStage

@@ -44,11 +44,11 @@ from harness.errors import SplitbrainError, UsageError, root_cause
 from harness.node import Command, NodeId, NodeStatus, StateMachine
 from harness.realtime import Address, Host, TcpPort
 from harness.system import Refused, System, Unanswered
+from harness.units import MILLISECOND_NS
 from systems.connection import RetryPolicy, SessionConnection
 
 __all__ = ["LeaderChanged", "LeadershipLost", "MembersChanged", "NotLeader", "Raft"]
 
-MILLISECOND_NS = 1_000_000
 
 #: So many events are kept for somebody who listens and does not come to hear them.
 EVENTS = 1000

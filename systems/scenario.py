@@ -54,12 +54,10 @@ from harness.simulation.failure import NodeFailure
 from harness.simulation.network import LinkModel
 from harness.simulation.wire import Wire
 from harness.system import Refused, System, Unanswered
+from harness.units import MILLISECOND_NS, SECOND_NS
 from harness.verdict import Verdict
 from systems.machines import KeyValue
 from systems.stagecraft import Attempt, Client, Pinned, Rule, RuledWorld
-
-MILLISECOND_NS = 1_000_000
-SECOND_NS = 1_000 * MILLISECOND_NS
 
 LATENCY_NS = 500_000
 EVEN_LINK = LinkModel(minimum_ns=LATENCY_NS, mean_extra_ns=0, slow_ratio=0.0)

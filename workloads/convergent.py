@@ -33,10 +33,10 @@ from harness.generators import PENDING, Context, Event, Generator, Invocation, O
 from harness.generators.core import earlier
 from harness.node import StateMachine
 from harness.system import Connection
+from harness.units import MILLISECOND_NS
 from harness.workload import Workload
 from systems.crdt import Objects
 
-MILLISECOND_NS = 1_000_000
 PROBE_INTERVAL_NS = 250 * MILLISECOND_NS
 #: How long the probes go on at most, and how long all must agree until they end.
 BOUND_S = 60.0

@@ -48,11 +48,11 @@ from trio.lowlevel import Abort, Task, current_task, reschedule, wait_task_resch
 from harness.errors import SplitbrainError, root_cause
 from harness.simulation.guard import guarded
 from harness.simulation.watchdog import watched
+from harness.units import SECOND_NS
 
 if TYPE_CHECKING:
     from harness.simulation.world import SimulatedWorld
 
-SECOND_NS = 1_000_000_000
 
 _Result = TypeVar("_Result")
 

@@ -21,8 +21,8 @@ from functools import lru_cache
 from math import log
 
 from harness.errors import UsageError
+from harness.units import MILLISECOND_NS
 
-MILLISECOND_NS = 1_000_000
 TABLE_SIZE = 4096
 
 

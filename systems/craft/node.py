@@ -33,6 +33,7 @@ from harness.node import (
     Recovered,
     StateMachine,
 )
+from harness.units import MILLISECOND_NS
 from systems.consensus import check_order
 from systems.craft.backend import Backend, Wanted
 from systems.craft.delivery import delivery, entry_arguments, snapshot_arguments
@@ -41,8 +42,6 @@ from systems.craft.membership import Membership
 from systems.craft.messages import pack, padded
 from systems.craft.options import CraftOptions
 from systems.machines import Sessions
-
-MILLISECOND_NS = 1_000_000
 
 #: By the library's number of the state. "unavailable" is one that has given up until a restart.
 STATES = ("unavailable", "follower", "candidate", "leader")

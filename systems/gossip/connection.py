@@ -10,10 +10,9 @@ from typing import Any
 
 from harness.node import Command
 from harness.system import Connection, Refused, Unanswered
+from harness.units import MILLISECOND_NS
 from harness.world import Port
 from systems.gossip.coordinator import UNFINISHED
-
-MILLISECOND_NS = 1_000_000
 
 
 class GossipConnection:

@@ -19,9 +19,8 @@ from typing import Literal
 
 from harness.errors import UsageError, unknown_name
 from harness.node import NodeId
+from harness.units import MILLISECOND_NS, SECOND_NS
 
-MILLISECOND_NS = 1_000_000
-SECOND_NS = 1_000 * MILLISECOND_NS
 HOUR_NS = 3_600 * SECOND_NS
 
 

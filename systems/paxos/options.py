@@ -13,8 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.errors import UsageError, unknown_name
-
-MILLISECOND_NS = 1_000_000
+from harness.units import MILLISECOND_NS
 
 #: How OmniPaxos elects, and how Multi-Paxos does; `systems.paxos.election` explains them.
 OMNI_ELECTIONS = ("connected", "happy")

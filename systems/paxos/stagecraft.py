@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from harness.node import NodeId
-from systems.scenario import MILLISECOND_NS, Stage, Stuck, tried
+from harness.units import MILLISECOND_NS
+from systems.scenario import Stage, Stuck, tried
 
 #: For `a_write_on_slow_disks`.
 SLOW_DISK: dict[str, Any] = {"flush_ns": (5 * MILLISECOND_NS, 5 * MILLISECOND_NS)}

@@ -33,6 +33,7 @@ from typing import ClassVar
 from harness.invariant import Invariant
 from harness.node import Context, Node, StateMachine
 from harness.system import Connection, System
+from harness.units import MILLISECOND_NS
 from harness.world import Port
 from systems.connection import RetryPolicy, SessionConnection
 from systems.invariants import ElectionSafety, StateAgreement, StateMachineSafety, Watch
@@ -50,7 +51,6 @@ __all__ = [
     "PySyncObjSnapshots",
 ]
 
-MILLISECOND_NS = 1_000_000
 
 #: A command waits for the next tick, the next heartbeat and the one after it.
 _POLICY = RetryPolicy(

@@ -35,6 +35,7 @@ from harness.node import (
     Recovered,
     StateMachine,
 )
+from harness.units import MILLISECOND_NS
 from systems.machines.sessions import Sessions
 from systems.pysyncobj.files import Files
 from systems.pysyncobj.messages import Received
@@ -44,7 +45,6 @@ from systems.pysyncobj.view import ROLES, LogView
 if TYPE_CHECKING:
     from systems.pysyncobj.library import Library
 
-MILLISECOND_NS = 1_000_000
 _RANDOM_BITS = 53
 
 #: How much time passes while the library works, told by how often it looks at the clock: so much

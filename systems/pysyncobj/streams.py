@@ -20,9 +20,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.node import Message, NodeId
+from harness.units import MILLISECOND_NS
 from systems.pysyncobj.messages import Open, Opened, Received, Reset, Segment
-
-MILLISECOND_NS = 1_000_000
 
 #: What was not acknowledged for so long is sent again, at most `BURST` segments at a time.
 RESEND_NS = 200 * MILLISECOND_NS

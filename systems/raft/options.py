@@ -13,8 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.errors import UsageError
-
-MILLISECOND_NS = 1_000_000
+from harness.units import MILLISECOND_NS
 
 
 @dataclass(frozen=True, kw_only=True)

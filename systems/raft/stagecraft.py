@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from harness.node import NodeId
+from harness.units import SECOND_NS
 from systems.raft.messages import Append, RequestVote
-from systems.scenario import SECOND_NS, Stage
+from systems.scenario import Stage
 from systems.stagecraft import Rule
 
 

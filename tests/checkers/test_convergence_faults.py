@@ -8,8 +8,8 @@ import pytest
 
 from checkers.convergence.faults import Faults
 from harness.history import History, Recorder
+from harness.units import SECOND_NS
 
-SECOND_NS = 1_000_000_000
 RING = {"kind": "halves", "cut": [["n1", "n4"], ["n4", "n1"], ["n2", "n5"], ["n5", "n2"]]}
 ALONE = {"kind": "isolate-one", "cut": [["n1", "n3"], ["n3", "n1"], ["n2", "n3"]], "alone": ["n3"]}
 

@@ -18,11 +18,11 @@ from harness.comparison import compare
 from harness.grid import SeedResult
 from harness.measures import Measures
 from harness.progress_file import ProgressFile
+from harness.units import SECOND_NS
 from reports.comparison import render_comparison, write_comparison
 
 #: Calls the command with arguments; gives code, output and errors. See conftest.py.
 Splitbrain = Callable[..., Any]
-SECOND_NS = 1_000_000_000
 KEPT = Path("out/comparison.runs.jsonl")
 GRID = ("compare", "raft", "--scenarios", "chained,deaf-leader", "--seeds", "2", "--jobs", "1",
         "--output", "out")  # fmt: skip

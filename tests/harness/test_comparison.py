@@ -17,8 +17,7 @@ from harness.pipeline import carry_out
 from harness.plan import Plan, PlannedFault
 from harness.price_table import price_table
 from harness.runner import Run
-
-SECOND_NS = 1_000_000_000
+from harness.units import SECOND_NS
 
 
 def recorded(

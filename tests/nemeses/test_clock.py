@@ -12,7 +12,8 @@ from harness.nemesis import Fault
 from harness.node import NodeStatus
 from harness.pipeline import carry_out
 from harness.simulation import SimulatedWorld
-from nemeses.clock import DRIFT_PPM_MAX, KINDS, LONGEST_STEP, MILLISECOND_NS, Clock
+from harness.units import MILLISECOND_NS
+from nemeses.clock import DRIFT_PPM_MAX, KINDS, LONGEST_STEP, Clock
 
 #: What a deployment promises unless it says otherwise, see harness.simulation.clock.
 PROMISED_PPM = 1000

@@ -11,9 +11,9 @@ import pytest
 
 from harness.grid import Cell, Comparison, ScenarioFacts, SeedResult
 from harness.measures import Measures
+from harness.units import SECOND_NS
 from reports.comparison import render_comparison
 
-SECOND_NS = 1_000_000_000
 HOSTILE = "</script><img src=x onerror=alert(1)>\u202e"
 
 

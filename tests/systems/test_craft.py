@@ -17,11 +17,12 @@ from harness.commands import main
 from harness.errors import UsageError
 from harness.node import ClientRequest
 from harness.simulation.disk import SimulatedDisk
+from harness.units import SECOND_NS
 from systems.craft import Craft, CraftOptions, native
 from systems.craft.findings import FINDINGS
 from systems.craft.messages import Install, TimeoutNow, padded, unpadded
 from systems.craft.scenarios import commit_by_counting, found
-from systems.scenario import SECOND_NS, Outcome, Stage, play
+from systems.scenario import Outcome, Stage, play
 
 needs_library = pytest.mark.skipif(native.missing() is not None, reason=str(native.missing()))
 

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.units import SECOND_NS
 from systems.crdt import ZERO, Objects, Timestamp
 from systems.gossip import Gossip
 from systems.gossip.clock import COUNTER_LIMIT, ClockDrift, HybridClock, SteadyWall
 from systems.gossip.schedules.craft import acquainted, ask, node
-from systems.scenario import SECOND_NS, Stage, play
+from systems.scenario import Stage, play
 
 DRIFT_MS = 1000
 MS = 1_000_000

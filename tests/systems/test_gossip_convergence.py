@@ -11,11 +11,12 @@ import pytest
 from harness.simulation.network import LinkModel
 from harness.simulation.wire import Wire
 from harness.system import Refused, Unanswered
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.crdt import Objects
 from systems.gossip import LEVELS, Gossip, GossipOptions
 from systems.gossip.messages import MESSAGES
 from systems.gossip.schedules.craft import ask, contents, converged, node, objects
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Stage, play, tried
+from systems.scenario import Stage, play, tried
 
 KEYS = tuple(f"k{number}" for number in range(6))
 LOSSY = LinkModel(loss_ratio=0.02, duplicate_ratio=0.02)

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.units import SECOND_NS
 from systems.gossip.failure_detector import FailureDetector
 from systems.gossip.membership import Membership
-from systems.gossip.options import PUBLISHED, SECOND_NS, GossipOptions
+from systems.gossip.options import PUBLISHED, GossipOptions
 
 GRACE_NS = 10
 SMALL = GossipOptions(gossip_bytes=110, fact_grace_ns=GRACE_NS)

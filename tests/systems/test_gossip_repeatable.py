@@ -9,10 +9,11 @@ import sys
 import pytest
 
 from harness.node import Message
+from harness.units import MILLISECOND_NS
 from systems.crdt import Objects
 from systems.gossip import Gossip, GossipNode
 from systems.gossip.flaws import FLAWS
-from systems.scenario import MILLISECOND_NS, Stage, play
+from systems.scenario import Stage, play
 from systems.source_lint import lint_modules
 
 

@@ -11,6 +11,7 @@ from harness.errors import UsageError
 from harness.node import ClientRequest
 from harness.simulation.wire import Wire
 from harness.system import Refused, Unanswered
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.crdt import Objects
 from systems.gossip import Gossip, GossipAll, GossipOne, GossipOptions, GossipQuorum
 from systems.gossip.messages import (
@@ -24,7 +25,7 @@ from systems.gossip.messages import (
     Written,
 )
 from systems.gossip.schedules.craft import acquainted, ask, contents, converged, node
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Outcome, Stage, play
+from systems.scenario import Outcome, Stage, play
 
 Scenario = Callable[[Stage], Awaitable[object]]
 

@@ -6,10 +6,11 @@ import pytest
 
 from harness.errors import UsageError
 from harness.system import Refused, Unanswered
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.harpoon import Harpoon, HarpoonOptions
 from systems.harpoon.messages import Append, Install, Vote
 from systems.kit import check_system
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Stage, play, tried
+from systems.scenario import Stage, play, tried
 
 LEASE_NS = HarpoonOptions.lease_ns
 

@@ -9,11 +9,12 @@ import pytest
 
 from harness import Experiment, catalog, seconds
 from harness.node import Context, Node, StateMachine
+from harness.units import SECOND_NS
 from systems.harpoon import Harpoon
 from systems.harpoon.client import Answer, Client
 from systems.kit import check_system
 from systems.machines.mutations import ObservedKeyValue
-from systems.scenario import SECOND_NS, Stage, play
+from systems.scenario import Stage, play
 
 
 class OnRasputinsMap(Harpoon):

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.system import Refused, Unanswered
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.harpoon import Harpoon
 from systems.harpoon.client import Client, Mutation, MutationsForgotten, Subscription
 from systems.machines.mutations import ObservedKeyValue
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Stage, play
+from systems.scenario import Stage, play
 
 KEYS = ("a/1", "a/2", "b/1")
 WRITERS = 3

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.kit import check_system
 from systems.paxos.multi import MultiPaxos, MultiPaxosGossip, MultiPaxosOptions
 from systems.paxos.multi.messages import Learn, Propose
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Stage, play
+from systems.scenario import Stage, play
 
 MS = MILLISECOND_NS
 BOTH = pytest.mark.parametrize("system", [MultiPaxos, MultiPaxosGossip])

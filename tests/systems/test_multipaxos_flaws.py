@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.paxos.multi import MultiPaxos, MultiPaxosOptions
 from systems.paxos.multi.messages import Promise, Propose
 from systems.paxos.stagecraft import (
@@ -18,7 +19,7 @@ from systems.paxos.stagecraft import (
     a_write_on_slow_disks,
     lead,
 )
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Scenario, Stage, check_flaw, tried
+from systems.scenario import Scenario, Stage, check_flaw, tried
 
 MS = MILLISECOND_NS
 QUIET = MultiPaxosOptions(round_ns=60 * SECOND_NS)

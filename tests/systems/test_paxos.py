@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.kit import check_system
 from systems.paxos import OmniPaxos, OmniPaxosHappy, OmniPaxosOptions
 from systems.paxos.messages import AcceptSync, Promise, ReadReport
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Stage, play
+from systems.scenario import Stage, play
 
 MS = MILLISECOND_NS
 

@@ -7,8 +7,9 @@ import pytest
 from harness import Experiment, carry_out, seconds
 from harness.randomness import stream
 from harness.system import Refused, Unanswered
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.paxos import OmniPaxos, OmniPaxosOptions
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Scenario, Stage, play
+from systems.scenario import Scenario, Stage, play
 
 FAULTS = "partition,kill,pause,delay"
 SYSTEMS = ("omnipaxos", "omnipaxos-happy", "multipaxos", "multipaxos-gossip")

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import pytest
 
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.paxos import OmniPaxos, OmniPaxosOptions
 from systems.paxos.messages import Accept, Accepted
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Scenario, Stage, Stuck, check_flaw, tried
+from systems.scenario import Scenario, Stage, Stuck, check_flaw, tried
 
 MS = MILLISECOND_NS
 USUAL = OmniPaxosOptions()

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.raft import Raft
 from systems.raft.flaws_elections import FLAWS
 from systems.raft.messages import Conflict, RequestVote, TimeoutNow, Vote
 from systems.raft.stagecraft import only_candidate, recover, stands_alone
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Scenario, Stage, check_flaw
+from systems.scenario import Scenario, Stage, check_flaw
 
 
 async def a_voter_restarts(stage: Stage) -> None:

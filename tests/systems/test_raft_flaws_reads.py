@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.raft import Raft
 from systems.raft.flaws_reads import FLAWS
 from systems.raft.messages import Append, Appended
 from systems.raft.stagecraft import recover
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Scenario, Stage, check_flaw
+from systems.scenario import Scenario, Stage, check_flaw
 
 
 async def an_old_leader_is_asked(stage: Stage) -> None:

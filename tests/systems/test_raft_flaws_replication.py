@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from harness.node import ClientReply
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.raft import Raft
 from systems.raft.flaws_replication import FLAWS
 from systems.raft.messages import Append, Appended
 from systems.raft.stagecraft import has_entries, only_candidate, recover
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Scenario, Stage, check_flaw
+from systems.scenario import Scenario, Stage, check_flaw
 
 
 async def to_lead(stage: Stage, node: int) -> None:

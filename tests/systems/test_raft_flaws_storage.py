@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.raft import Raft
 from systems.raft.configuration import Configuration
 from systems.raft.flaws_storage import FLAWS
 from systems.raft.messages import CONFIGURATION, Append, Chunk
 from systems.raft.stagecraft import only_candidate, recover, stands_alone
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Scenario, Stage, check_flaw
+from systems.scenario import Scenario, Stage, check_flaw
 
 
 async def fill(stage: Stage, leader: int, writes: int) -> None:

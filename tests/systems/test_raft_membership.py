@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.raft import Raft, RaftOptions
 from systems.raft.configuration import Configuration
 from systems.raft.messages import Append, TimeoutNow, Vote
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Stage, play
+from systems.scenario import Stage, play
 
 THREE = RaftOptions(voters=3)
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from harness.units import SECOND_NS
 from systems.raft import Raft, RaftOptions
 from systems.raft.messages import Append, Chunk, ChunkStored
-from systems.scenario import SECOND_NS, Stage, play
+from systems.scenario import Stage, play
 
 SMALL = RaftOptions(snapshot_threshold=20, trailing=5, chunk_bytes=10)
 

@@ -7,9 +7,10 @@ import pytest
 from harness.invariant import Invariant
 from harness.node import ClientReply
 from harness.system import Unanswered
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.raft import Raft, RaftNode, RaftPreVote
 from systems.raft.messages import Append, Appended
-from systems.scenario import LATENCY_NS, MILLISECOND_NS, SECOND_NS, Stage, play, tried
+from systems.scenario import LATENCY_NS, Stage, play, tried
 
 
 async def stale_read(stage: Stage) -> None:

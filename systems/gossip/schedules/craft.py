@@ -9,9 +9,10 @@ from typing import Any
 from harness.errors import UsageError
 from harness.invariant import InvariantViolated, Sighting
 from harness.node import NodeId, StateMachine
+from harness.units import SECOND_NS
 from systems.crdt import Objects
 from systems.gossip.node import GossipNode
-from systems.gossip.options import SECOND_NS, GossipOptions
+from systems.gossip.options import GossipOptions
 from systems.scenario import FLUSH_NS, Stage
 
 #: After the last fault everybody must agree within this time: the detector finds the living again

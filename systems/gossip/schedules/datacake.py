@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from harness.units import SECOND_NS
 from systems.crdt import Timestamp
 from systems.gossip.keyspace import Key
 from systems.gossip.messages import Batch, Write
-from systems.gossip.options import HOUR_NS, SECOND_NS, GossipOptions
+from systems.gossip.options import HOUR_NS, GossipOptions
 from systems.gossip.schedules.craft import (
     Schedule,
     acquainted,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.crdt import Objects
 from systems.gossip.messages import Batch, Poll
-from systems.gossip.options import HOUR_NS, MILLISECOND_NS, SECOND_NS, GossipOptions
+from systems.gossip.options import HOUR_NS, GossipOptions
 from systems.gossip.schedules.craft import (
     Schedule,
     acquainted,

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from harness.node import NodeId
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.harpoon.messages import Append, Canvass, Willing
 from systems.harpoon.options import HarpoonOptions
-from systems.scenario import MILLISECOND_NS, SECOND_NS, Stage
+from systems.scenario import Stage
 
 LEASE_NS = HarpoonOptions.lease_ns
 

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.harpoon.messages import Canvass, RequestVote, Vote, Willing
-from systems.harpoon.schedules.craft import (
-    LEASE_NS,
-    MILLISECOND_NS,
-    SECOND_NS,
-    Schedule,
-    leads,
-    two_candidates,
-)
+from systems.harpoon.schedules.craft import LEASE_NS, Schedule, leads, two_candidates
 from systems.scenario import Stage, Stuck, tried
 
 

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.harpoon.messages import Appended, Vote
-from systems.harpoon.schedules.craft import (
-    LEASE_NS,
-    MILLISECOND_NS,
-    SECOND_NS,
-    Schedule,
-    elect,
-    leads,
-)
+from systems.harpoon.schedules.craft import LEASE_NS, Schedule, elect, leads
 from systems.scenario import Stage, tried
 
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
+from harness.units import MILLISECOND_NS, SECOND_NS
 from systems.harpoon.messages import Append, Canvass
 from systems.harpoon.options import HarpoonOptions
-from systems.harpoon.schedules.craft import (
-    LEASE_NS,
-    MILLISECOND_NS,
-    SECOND_NS,
-    Schedule,
-    carries_entries,
-    elect,
-)
+from systems.harpoon.schedules.craft import LEASE_NS, Schedule, carries_entries, elect
 from systems.scenario import Stage, tried
 
 
