@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -203,6 +203,12 @@ class History:
     def client_rows(self) -> NDArray[np.bool_]:
         """A mask of the rows that clients made."""
         return self.process >= 0
+
+    def named(self, functions: Collection[str]) -> NDArray[np.bool_]:
+        """A mask of the rows whose function is one of `functions`."""
+        wanted = np.array([name in functions for name in self.functions] or [False])
+        rows: NDArray[np.bool_] = wanted[self.f]
+        return rows
 
     @property
     def partner(self) -> NDArray[np.int64]:

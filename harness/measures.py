@@ -183,9 +183,8 @@ def _answered_ratio(history: History, begin_ns: int, end_ns: int) -> float:
 
 def _work(history: History) -> NDArray[np.bool_]:
     """Invocations of clients, without the probes of replicas that end a run."""
-    probes = np.array([f == "replica" for f in history.functions], dtype=bool)
-    work: NDArray[np.bool_] = (history.type == INVOKE) & (history.process >= 0)
-    return work & ~probes[history.f] if len(probes) else work
+    work: NDArray[np.bool_] = history.client_rows & (history.type == INVOKE)
+    return work & ~history.named(("replica",))
 
 
 def _answers(
@@ -197,7 +196,7 @@ def _answers(
     ends = history.partner[rows]
     rows, ends = rows[ends >= 0], ends[ends >= 0]
     ok = history.type[ends] == OK
-    changes = np.array([f != "read" for f in history.functions], dtype=bool)[history.f[rows[ok]]]
+    changes = ~history.named(("read",))[rows[ok]]
     if not changes.any():
         changes = ~changes
     return history.time_ns[rows[ok]], history.time_ns[ends[ok]], changes

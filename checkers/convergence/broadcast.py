@@ -72,11 +72,9 @@ class Broadcast(SetFull):
 
 def _costs(history: History) -> list[dict[str, Any]]:
     """The last answer of every node that tells of hops."""
-    if "cost" not in history.functions:
-        return []
     last: dict[Any, dict[str, Any]] = {}
-    told = history.client_rows & (history.type == OK)
-    for row in np.flatnonzero(told & (history.f == history.functions.index("cost"))).tolist():
+    told = history.client_rows & (history.type == OK) & history.named(("cost",))
+    for row in np.flatnonzero(told).tolist():
         answer = history.values[history.value[row]]
         if isinstance(answer, dict) and isinstance(answer.get("hops"), list):
             last[answer.get("node")] = answer

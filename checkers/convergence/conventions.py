@@ -60,12 +60,10 @@ def refuse_malformed(history: History) -> None:
 
 def _different(history: History) -> Iterator[tuple[int, str, bool, Any]]:
     """The first row of every different call and ok answer: function, whether answered, value."""
-    looked_at = np.array([name in _LOOKED_AT for name in history.functions] or [False])
     kind = history.type
-    rows = np.flatnonzero(
-        history.client_rows & looked_at[history.f] & ((kind == INVOKE) | (kind == OK))
-    )
-    what = history.value[rows].astype(np.int64) * len(looked_at) + history.f[rows]
+    looked_at = history.client_rows & history.named(_LOOKED_AT)
+    rows = np.flatnonzero(looked_at & ((kind == INVOKE) | (kind == OK)))
+    what = history.value[rows].astype(np.int64) * len(history.functions) + history.f[rows]
     _, first = np.unique(what * 2 + (kind[rows] == OK), return_index=True)
     for row in rows[np.sort(first)].tolist():
         value = history.values[history.value[row]]

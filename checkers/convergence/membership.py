@@ -181,12 +181,9 @@ class Membership(Checker):
 
 
 def _answers(history: History) -> list[_Answer]:
-    if "members" not in history.functions:
-        return []
-    number = history.functions.index("members")
     found = []
-    rows = np.flatnonzero(history.client_rows & (history.type == INVOKE) & (history.f == number))
-    for row in rows.tolist():
+    asked = history.client_rows & (history.type == INVOKE) & history.named(("members",))
+    for row in np.flatnonzero(asked).tolist():
         end = int(history.partner[row])
         answer = history.values[history.value[end]] if end >= 0 else None
         if end < 0 or history.type[end] != OK or not isinstance(answer, dict):

@@ -41,8 +41,8 @@ def key_by_key(
     `updates` are the functions that update an object; only `read` reads one by its key.
     """
     calls = history.client_rows & (history.type == INVOKE)
-    updated = np.unique(history.key[calls & _calls(history, updates)])
-    known = np.union1d(updated, history.key[calls & _calls(history, ("read",))])
+    updated = np.unique(history.key[calls & history.named(updates)])
+    known = np.union1d(updated, history.key[calls & history.named(("read",))])
     if len(updated) == 0 or len(known) == 1:
         return judge(history)
     # a completion may leave its key out
@@ -58,12 +58,6 @@ def key_by_key(
     else:
         told = f"Of key {name!r}, the worst of {len(verdicts):,}: {found.reason}"
     return replace(found, reason=told, details=details)
-
-
-def _calls(history: History, functions: Collection[str]) -> NDArray[np.bool_]:
-    known = np.array([name in functions for name in history.functions] or [False])
-    found: NDArray[np.bool_] = known[history.f]
-    return found
 
 
 def _only(history: History, wanted: NDArray[Any]) -> History:

@@ -87,12 +87,8 @@ class UniqueIds(Checker):
 
 
 def _given(history: History) -> tuple[list[_Given], int]:
-    if "generate" not in history.functions:
-        return [], 0
-    number = history.functions.index("generate")
-    calls = np.flatnonzero(
-        history.client_rows & (history.type == INVOKE) & (history.f == number)
-    ).tolist()
+    asked = history.client_rows & (history.type == INVOKE) & history.named(("generate",))
+    calls = np.flatnonzero(asked).tolist()
     found = []
     for row in calls:
         end = int(history.partner[row])

@@ -57,12 +57,11 @@ class _Objects:
     def __init__(self, history: History, model: Model) -> None:
         self.model = model
         self.has_parts = type(model).partition is not Model.partition
-        wholes = np.array([name in model.wholes for name in history.functions] or [False])
-        calls = np.flatnonzero(history.client_rows & (history.type == INVOKE) & wholes[history.f])
+        invoked = history.client_rows & (history.type == INVOKE)
+        calls = np.flatnonzero(invoked & history.named(model.wholes))
         ends = history.partner[calls]
         ended = np.where(ends >= 0, history.type[ends], INFO)
-        reads = np.array([name in model.reads for name in history.functions] or [False])
-        counts = (ended == OK) | ((ended == INFO) & ~reads[history.f[calls]])
+        counts = (ended == OK) | ((ended == INFO) & ~history.named(model.reads)[calls])
         self.undivided = set(np.unique(history.key[calls[counts]]).tolist())
 
     def of(self, key: int, call: Call) -> Any:

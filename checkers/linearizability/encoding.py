@@ -92,8 +92,7 @@ def encode(
 def _refuse_unknown_functions(history: History, model: Model, calls: NDArray[np.int64]) -> None:
     if not model.functions:
         return
-    known = np.array([name in model.functions for name in history.functions] or [True])
-    strange = ~known[history.f[calls]]
+    strange = ~history.named(model.functions)[calls]
     if not strange.any():
         return
     row = int(calls[np.argmax(strange)])
@@ -133,10 +132,10 @@ def _outcomes(
     completion = np.where(returns >= 0, history.type[returns], _DROPPED)
     outcome = np.full(len(calls), OPEN, dtype=np.int32)
     outcome[completion == OK] = RETURNED
-    outcome[(outcome == OPEN) & _called(history, calls, model.reads)] = _DROPPED
+    outcome[(outcome == OPEN) & history.named(model.reads)[calls]] = _DROPPED
     failed = completion == FAIL
     outcome[failed] = _DROPPED
-    failed &= _called(history, calls, model.refusals)
+    failed &= history.named(model.refusals)[calls]
     if failed_cas == "mismatch-unless-error" and history.errors:
         gives_error = np.zeros(len(history), dtype=bool)
         gives_error[list(history.errors)] = True
@@ -144,15 +143,6 @@ def _outcomes(
     if failed_cas != "no-effect":
         outcome[failed] = REJECTED
     return outcome
-
-
-def _called(
-    history: History, calls: NDArray[np.int64], names: Collection[str]
-) -> NDArray[np.bool_]:
-    """Which calls have one of these names."""
-    table = np.array([name in names for name in history.functions] or [False])
-    found: NDArray[np.bool_] = table[history.f[calls]]
-    return found
 
 
 def _keys(key: Column, part: Column | None) -> tuple[Column, Column]:
@@ -176,7 +166,7 @@ def _partitioned(problem: Problem) -> Problem:
     numbers: dict[Any, int] = {}
     part = np.empty(len(problem), dtype=np.int32)
     key = problem.key_ids[problem.operations["key"]]
-    whole = np.isin(key, key[_called(problem.history, problem.call_row, model.wholes)])
+    whole = np.isin(key, key[problem.history.named(model.wholes)[problem.call_row]])
     for number, call in enumerate(calls_of(problem)):
         part[number] = 0 if whole[number] else numbers.setdefault(_part(model, call), len(numbers))
     key_ids, problem.operations["key"] = _keys(key, part)
