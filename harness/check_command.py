@@ -240,7 +240,7 @@ def _complain_of(path: Path, error: BaseException, *, as_json: bool, alone: bool
         click.echo(msgspec.json.encode(document).decode())
     elif not alone:
         console.print(f"{_SIGNS[outcome]}  {escape(str(path))}")
-    _complain(f"[red]{outcome}:[/] ", told, error)
+    complain(f"[red]{outcome}:[/] ", error, told)
 
 
 def _show(path: Path, found: _Judged, *, alone: bool, explain: bool, certify: bool) -> None:
@@ -267,14 +267,12 @@ def _json_or_text(text: str) -> Any:
         return text
 
 
-def complain(beginning: str, error: BaseException) -> None:
-    """Say what is wrong, and what the notes of `error` add, such as where the history is."""
-    _complain(beginning, str(error), error)
-
-
-def _complain(beginning: str, told: str, error: BaseException) -> None:
+def complain(beginning: str, error: BaseException, told: str | None = None) -> None:
+    """Say what is wrong (`told` instead of what `error` says), and what the notes of `error` add,
+    such as where the history is."""
     errors.print(beginning, end="")
-    errors.print("\n".join([told, *getattr(error, "__notes__", ())]), markup=False)
+    text = str(error) if told is None else told
+    errors.print("\n".join([text, *getattr(error, "__notes__", ())]), markup=False)
 
 
 def tell(history: History, verdict: Verdict, *, short: bool = False) -> None:

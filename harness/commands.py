@@ -18,7 +18,15 @@ import click
 import msgspec
 from rich.console import Console
 
-from harness.check_command import BAD_ARGUMENTS, EXIT_CODES, SIGNS, check_command, complain, tell
+from harness.check_command import (
+    BAD_ARGUMENTS,
+    CRASH,
+    EXIT_CODES,
+    SIGNS,
+    check_command,
+    complain,
+    tell,
+)
 from harness.checks import checker_names
 from harness.command_line import run_command
 from harness.compare_command import compare_command
@@ -31,8 +39,6 @@ from harness.pipeline import Progress, Result, carry_out, carry_out_again
 from harness.report_command import report_command
 from harness.serve_command import serve_command
 from harness.store import open_folder
-
-CRASH = 255
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)

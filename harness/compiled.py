@@ -33,7 +33,7 @@ from typing import Any
 from cffi import FFI
 
 from harness.errors import UsageError
-from harness.user_cache import user_cache
+from harness.user_cache import cannot_be_kept, user_cache
 
 try:
     import fcntl
@@ -104,10 +104,8 @@ def compiled(
                 if not path.is_file():
                     _compile(name, path, declarations, source, library)
         except OSError as error:
-            raise UsageError(
-                f"The module for {library} cannot be kept in {str(path.parent)!r}: {error}. Name a "
-                "folder that can be written in SPLITBRAIN_CACHE."
-            ) from error
+            what = f"The module for {library}"
+            raise UsageError(cannot_be_kept(what, path.parent, error)) from error
     description = importlib.util.spec_from_file_location(name, path)
     assert description is not None, path
     assert description.loader is not None, path

@@ -154,10 +154,14 @@ def replay(plan: Plan, *, sink: Sink | None = None, onlooker: Onlooker | None = 
     return _Execution(plan, sink, onlooker, scripted=True).run()
 
 
+#: The function of the last fault of a plan whose run was ended by a node.
+LAST_MOMENT = "last-moment"
+
+
 def last_moment(time_ns: int) -> PlannedFault:
     """The last fault of a plan whose run a node has ended then. It does nothing; but without it a
     replay would be over with its last operation, and never come to that moment."""
-    return PlannedFault(time_ns=time_ns + 1, f="last-moment")
+    return PlannedFault(time_ns=time_ns + 1, f=LAST_MOMENT)
 
 
 class _Execution:

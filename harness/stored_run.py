@@ -36,7 +36,7 @@ from harness.errors import UsageError
 from harness.history import History
 from harness.making import make_workload
 from harness.plan import Plan
-from harness.runner import last_moment
+from harness.runner import LAST_MOMENT
 from harness.store import RunFolder
 from harness.verdict import Checker, Verdict
 from harness.workload import Workload
@@ -110,7 +110,7 @@ def stored_run(history: Path) -> StoredRun | None:
         raise
     verdicts = _verdicts(folder)
     stopped = any("stopped_at_row" in verdict.details for verdict in verdicts)
-    ended = any(fault.f == last_moment(0).f for fault in plan.faults)
+    ended = any(fault.f == LAST_MOMENT for fault in plan.faults)
     names = {checker.name for checker in checkers}
     return StoredRun(
         plan=plan,

@@ -31,6 +31,7 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.history import INVOKE, History
+from harness.node import endpoint_name
 from harness.simulation.recording import Columns, Recording
 from reports.calls import Calls
 from reports.sentences import call_label
@@ -214,8 +215,7 @@ class Log:
 
     def _name(self, endpoint: int) -> str:
         assert self.recording is not None
-        nodes = self.recording.nodes
-        return f"n{endpoint}" if endpoint <= nodes else f"c{endpoint - nodes - 1}"
+        return endpoint_name(endpoint, self.recording.nodes)
 
 
 _REQUEST = re.compile(r"ClientRequest\(.*?, command=(.*), read_only=\w+\)")

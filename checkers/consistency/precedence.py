@@ -213,16 +213,15 @@ class Precedence:
             step = todo.pop(0)
             reason = step.reason
             if reason.kind == "older":  # the former came before the witness
-                links = [(step.before, reason.witness)]
+                link = step.before, reason.witness
             elif reason.kind == "replaced":  # the witness came before the latter
-                links = [(reason.witness, step.after)]
+                link = reason.witness, step.after
             else:
                 continue
-            for before, after in links:
-                for ground in self.path(before, after, reason.round):
-                    if (ground.before, ground.after) not in found:
-                        found[ground.before, ground.after] = ground
-                        todo.append(ground)
+            for ground in self.path(*link, reason.round):
+                if (ground.before, ground.after) not in found:
+                    found[ground.before, ground.after] = ground
+                    todo.append(ground)
         return list(found.values())[len(steps) :]
 
     def path(self, start: int, goal: int, until_round: int) -> list[Step]:

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.system import Unavailable
+from harness.user_cache import cannot_be_kept
 from harness.user_cache import user_cache as cache
 
 #: pip gets so long, with its build of the package.
@@ -70,10 +71,8 @@ def _install(release: str, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{release}-", dir=folder.parent))
     except OSError as error:
-        raise Unavailable(
-            f"PySyncObj {release} cannot be kept in {str(folder.parent)!r}: {error}. Name a folder "
-            "that can be written in SPLITBRAIN_CACHE."
-        ) from error
+        what = f"PySyncObj {release}"
+        raise Unavailable(cannot_be_kept(what, folder.parent, error)) from error
     try:
         _pip(release, made)
         try:

@@ -36,6 +36,15 @@ async def settled(stage: Stage, *voters: int) -> None:
     await stage.until(done, f"the voters to be {voters}")
 
 
+async def a_removal(stage: Stage) -> tuple[int, int]:
+    """The leader, and a follower whose removal all others have committed."""
+    leader = await stage.leader()
+    gone, *rest = stage.others(leader)
+    stage.order(leader, "remove", gone)
+    await settled(stage, *sorted([leader, *rest]))
+    return leader, gone
+
+
 def test_outsiders_take_no_part() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.client(1).write("x", 1)
@@ -84,10 +93,7 @@ def test_a_newcomer_behind_a_snapshot_joins_too() -> None:
 @pytest.mark.parametrize("joint", [False, True])
 def test_a_removed_node_is_not_needed_and_does_not_disturb(joint: bool) -> None:
     async def scenario(stage: Stage) -> None:
-        leader = await stage.leader()
-        gone, *rest = stage.others(leader)
-        stage.order(leader, "remove", gone)
-        await settled(stage, *sorted([leader, *rest]))
+        leader, gone = await a_removal(stage)
         term = stage.node(leader).term
         stage.isolate(gone)
         await stage.sleep(3 * SECOND_NS)
@@ -163,10 +169,7 @@ def test_a_removed_node_that_restarts_does_not_disturb() -> None:
     """It does not know any more that its removal is decided, and asks whether it would win."""
 
     async def scenario(stage: Stage) -> None:
-        leader = await stage.leader()
-        gone, *rest = stage.others(leader)
-        stage.order(leader, "remove", gone)
-        await settled(stage, *sorted([leader, *rest]))
+        leader, gone = await a_removal(stage)
         term = stage.node(leader).term
         stage.crash(gone)
         stage.restart(gone)
